@@ -1,0 +1,12 @@
+"""The checks: pure functions from a story to judgements, one requirement each.
+
+`judgements(story)` puts every check to a story. A check is registered by the decorator `check` with the id of its
+requirement; importing this package imports all families.
+"""
+
+from __future__ import annotations
+
+from conformance.checks import err, idemp, ident, parity, state
+from conformance.checks.registry import CHECKS, judgements
+
+__all__ = ["CHECKS", "err", "idemp", "ident", "judgements", "parity", "state"]

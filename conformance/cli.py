@@ -1,0 +1,182 @@
+"""The command line. Every command loads what it needs when it runs, so that `--help` is there at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from conformance import __version__
+from conformance.depth import DEPTHS
+from conformance.verdict import ExitCode
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="cancel-conformance")
+def main() -> None:
+    """Prove or refute what a task API's cancel endpoint promises, on any implementation.
+
+    \b
+    Examples:
+      cancel-conformance run                          judge the built-in reference service
+      cancel-conformance run --target staging.toml    judge the service that a profile describes
+      cancel-conformance requirements                 list what is judged
+      cancel-conformance serve                        a sandbox to develop a client against
+
+    \b
+    Exit codes: 0 every MUST row passed, 1 something failed, 2 usage or profile error before any request,
+    3 nothing failed but something is inconclusive, 4 the suite itself is at fault.
+    """
+
+
+@main.command()
+@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
+@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@click.option(
+    "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
+)
+@click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
+@click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
+@click.option("--seed", type=int, help="Generate the calls of an earlier run.")
+@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
+@click.option("--fault", metavar="NAME", help="Judge the reference service with one of its faults built in.")
+def run(  # noqa: PLR0917 - one parameter an option
+    target: Path | None,
+    base_url: str | None,
+    overrides: tuple[str, ...],
+    contract: Path | None,
+    depth: str,
+    only: str,
+    keyword: str,
+    seed: int | None,
+    report_dir: Path | None,
+    fault: str | None,
+) -> None:
+    """Judge a target; without one, the built-in reference service.
+
+    The keys come from the environment: CONFORMANCE_OWNER_KEY, CONFORMANCE_OTHER_KEY (another account's) and
+    CONFORMANCE_REVOKED_KEY, or from the variables that the profile names.
+
+    \b
+    Examples:
+      cancel-conformance run
+      cancel-conformance run --depth smoke --only IDENT,STATE-3
+      cancel-conformance run --fault accepts-both-identifiers
+      CONFORMANCE_OWNER_KEY=sk-… cancel-conformance run --base-url https://staging.example.com/v1
+      cancel-conformance run --target staging.toml --depth certify --set budget.credits=20
+    """
+    from conformance.running import Asked, UsageProblem, carry_out
+
+    asked = Asked(
+        target=target,
+        base_url=base_url,
+        overrides=overrides,
+        contract=contract,
+        depth=depth,
+        only=only,
+        keyword=keyword,
+        seed=seed,
+        report_dir=report_dir,
+        fault=fault,
+    )
+    try:
+        code = carry_out(asked, os.environ)
+    except UsageProblem as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("journal", type=_FILE)
+@click.option("--report-dir", type=_FOLDER, metavar="DIR", help="Write the reports anew, here.")
+def judge(journal: Path, report_dir: Path | None) -> None:
+    """Judge a recorded run again, offline, with the checks of this version.
+
+    \b
+    Example:
+      cancel-conformance judge reports/latest/journal.sqlite
+    """
+    from conformance.running import UsageProblem, judge_recorded
+
+    try:
+        code = judge_recorded(journal, report_dir)
+    except UsageProblem as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
+def requirements(only: str) -> None:
+    """List the catalogue: what a conformant cancel endpoint owes its callers.
+
+    \b
+    Example:
+      cancel-conformance requirements --only STATE
+    """
+    from conformance.requirements import catalogue, selected
+
+    try:
+        chosen = selected(only) or list(catalogue())
+    except ValueError as error:
+        click.echo(f"--only {only}: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    for row in (catalogue()[name] for name in chosen):
+        click.echo(f"{row.id:<10}{row.level:<8}{row.statement}{'  (planned)' if row.planned else ''}")
+        click.echo(click.style(f"{'':<18}{row.cited}", dim=True))
+
+
+@main.command()
+@click.option("--port", default=8080, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--speed", default=1.0, show_default=True, help="How many times as fast tasks move.")
+@click.option("--database", type=_FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
+@click.option("--fault", metavar="NAME", help="Serve it with one of its faults built in; `list` lists them.")
+def serve(port: int, speed: float, database: Path | None, fault: str | None) -> None:
+    """Run the reference service by itself, as a sandbox for the authors of clients.
+
+    \b
+    Examples:
+      cancel-conformance serve
+      cancel-conformance serve --port 0 --speed 10 --database tasks.sqlite
+      cancel-conformance serve --fault list
+    """
+    from conformance.reference.__main__ import serve as serve_reference
+    from conformance.reference.faults import FAULTS
+
+    if fault is not None and fault not in FAULTS:
+        for name, made in FAULTS.items():
+            click.echo(f"{name:<48}{(made.__doc__ or '').strip().splitlines()[0]}")
+        sys.exit(ExitCode.PASSED if fault == "list" else ExitCode.USAGE)
+    serve_reference(port=port, speed=speed, database=database, fault=fault, announce=click.echo)
+
+
+@main.command()
+@click.option(
+    "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The seed of every run.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; as many as there are processors.")
+@click.option("-k", "keyword", default="", metavar="TEXT", help="Only the faults whose names contain the text.")
+def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
+    """Judge the suite itself: against the sound reference service and against every fault.
+
+    \b
+    Example:
+      cancel-conformance selftest -k identifier
+    """
+    from conformance.selftest import judge_ourselves
+
+    sys.exit(judge_ourselves(depth=depth, seed=seed, jobs=jobs or os.cpu_count() or 1, keyword=keyword))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""How deep a run goes: how many stories, how many shared tasks, how long it watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """`stories` scales the stories of each test; `watch` is how many seconds after its last story a run looks again."""
+
+    name: str
+    stories: float
+    shared: int
+    looks: int
+    watch: float
+
+
+DEPTHS = {
+    depth.name: depth
+    for depth in (
+        Depth(name="smoke", stories=0.25, shared=1, looks=30, watch=0.0),
+        Depth(name="standard", stories=1.0, shared=2, looks=250, watch=1.1),
+        Depth(name="certify", stories=5.0, shared=4, looks=2000, watch=5.0),
+    )
+}

@@ -1,0 +1,287 @@
+"""One request and its answer, or its loss, and who sent it: the word from which stories are made.
+
+An exchange is what was on the wire, the key masked. What a cancel *named* is read back from those very bytes, so a
+recorded run is judged on what was sent and not on what was meant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, StrEnum
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
+"""Statuses that are waited out and not held against the target (ruling R17)."""
+
+NOBODY: Final = "nobody"
+"""The role of a call without a key; `nobody:…` is one with an unknown, mistyped or otherwise useless key."""
+
+REVOKED: Final = "revoked"
+"""The role of a key that was valid once."""
+
+_LONGEST_INTEGER = 400
+_DEEPEST = 64
+_PLAIN_DEPTH = 16
+_PLAIN_LENGTH = 512
+_PLAIN_BYTES = 4096
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+
+class Operation(StrEnum):
+    """What a request was sent for."""
+
+    SUBMIT = "submit"
+    QUERY = "query"
+    CANCEL = "cancel"
+    ACCOUNT = "account"
+
+
+class Missing(Enum):
+    """The two ways in which there is no JSON value: nothing was sent, or it cannot be read."""
+
+    ABSENT = "absent"
+    MALFORMED = "malformed"
+
+
+ABSENT: Final = Missing.ABSENT
+MALFORMED: Final = Missing.MALFORMED
+
+
+class Form(StrEnum):
+    """The ways to name a task to cancel; `BODY` stands for either of the two that use the body."""
+
+    PATH = "path"
+    TASK_ID = "task_id"
+    OUT_TASK_ID = "out_task_id"
+    BODY = "body"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as it went out; the value of the key is masked before it gets here."""
+
+    operation: Operation
+    role: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes | None = None
+    path_id: str | None = None
+
+    @cached_property
+    def document(self) -> object:
+        """The JSON value of the body, `ABSENT` without one, `MALFORMED` where it is no JSON."""
+        return parsed(self.content.removeprefix(_BYTE_ORDER_MARK)) if self.content else ABSENT
+
+    @cached_property
+    def named(self) -> Named:
+        """The identifiers that this request carries, and where."""
+        if self.operation is Operation.QUERY and not self.content:
+            return self._named({name: values[-1] for name, values in parse_qs(urlsplit(self.url).query).items()})
+        first = _first_reading(self.content) if self.content else ABSENT
+        return self._named(
+            self.document,
+            first=None if first is ABSENT else self._named(first),
+            odd=first is not ABSENT or self._oddly_dressed or _is_odd(self.document),
+        )
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the request carries a valid key."""
+        return self.role.partition(":")[0] not in {NOBODY, REVOKED}
+
+    @property
+    def _oddly_dressed(self) -> bool:
+        """Whether the body comes in a way that is not documented (rulings R18, R19)."""
+        kind = next((value for name, value in self.headers if name.lower() == "content-type"), None)
+        if not self.content:
+            return kind is not None
+        is_json = kind is not None and kind.partition(";")[0].strip().lower() == "application/json"
+        return not is_json or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
+
+    def _named(self, document: object, *, first: Named | None = None, odd: bool = False) -> Named:
+        fields = document if isinstance(document, dict) else {}
+        return Named(
+            path=self.path_id,
+            task_id=fields.get("task_id", ABSENT),
+            out_task_id=fields.get("out_task_id", ABSENT),
+            readable=document is ABSENT or isinstance(document, dict),
+            extra=bool(fields.keys() - {"task_id", "out_task_id"}),
+            bare=not self.content and not any(name.lower() == "content-type" for name, _ in self.headers),
+            odd=odd,
+            first=first,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """The identifiers of one call: each a JSON value, or `ABSENT`.
+
+    An `odd` call is one that may be refused for its looks alone (rulings R18, R19). Where keys are doubled, `first` is
+    the reading in which the first value counts; these are then the last.
+    """
+
+    path: str | None
+    task_id: object = ABSENT
+    out_task_id: object = ABSENT
+    readable: bool = True
+    extra: bool = False
+    bare: bool = False
+    odd: bool = False
+    first: Named | None = None
+
+    @property
+    def given(self) -> tuple[object, ...]:
+        """The values of the identifiers that are there, path first."""
+        path = ABSENT if self.path is None else self.path
+        return tuple(value for value in (path, self.task_id, self.out_task_id) if value is not ABSENT)
+
+    @property
+    def forms(self) -> frozenset[Form]:
+        """The forms that the call uses; `BODY` alone where the body names nothing."""
+        forms = {
+            Form.PATH: self.path is not None,
+            Form.TASK_ID: self.task_id is not ABSENT,
+            Form.OUT_TASK_ID: self.out_task_id is not ABSENT,
+        }
+        return frozenset(form for form, used in forms.items() if used) or frozenset({Form.BODY})
+
+    @property
+    def form(self) -> Form | None:
+        """The one form of a call with one identifier, a non-empty string; else none."""
+        if len(self.given) == 1 and self.readable and isinstance(self.given[0], str) and self.given[0]:
+            return next(iter(self.forms))
+        return None
+
+    @property
+    def identifier(self) -> str | None:
+        """The identifier of a call with one `form`."""
+        value = self.given[0] if self.form else None
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer as it came in, cut at the size that the client allows."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, its name matched without regard to case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @cached_property
+    def document(self) -> object:
+        """The JSON value of the body, `ABSENT` where it is empty, `MALFORMED` where it is no JSON."""
+        return parsed(self.content) if self.content else ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A request and its answer; without an answer, `lost` says how it went missing.
+
+    `sent_at` and `ended_at` are seconds on the run's monotonic clock: before the first byte left, and after the last
+    one came (or the wait was given up).
+    """
+
+    number: int
+    request: Request
+    sent_at: float
+    ended_at: float
+    answer: Answer | None = None
+    lost: str | None = None
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether the target did not get as far as an answer of its own (ruling R17)."""
+        return self.answer is None or self.answer.status in UNAVAILABLE
+
+
+def parsed(content: bytes) -> object:
+    """The JSON value in `content`, numbers exact; `MALFORMED` where a strict reader refuses it.
+
+    What is nested deeper than anybody looks is left out, so that no document can exhaust the stack.
+    """
+    try:
+        return _loaded(content)
+    except (ValueError, RecursionError):
+        return MALFORMED
+
+
+def _loaded(content: bytes, **hooks: Any) -> object:  # noqa: ANN401 - whatever json.loads takes
+    text = content.decode()
+    if text.count("[") + text.count("{") > _DEEPEST:
+        text = _flattened(text)
+    return json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=_refused, **hooks)
+
+
+def _first_reading(content: bytes) -> object:
+    """The document in which the first value of a doubled key counts; `ABSENT` where no key is doubled."""
+    doubled = False
+
+    def first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal doubled
+        document = dict(reversed(pairs))
+        doubled = doubled or len(document) < len(pairs)
+        return document
+
+    try:
+        document = _loaded(content.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=first_wins)
+    except (ValueError, RecursionError):
+        return ABSENT
+    return document if doubled else ABSENT
+
+
+def _flattened(text: str) -> str:
+    """`text` with every container emptied that lies at the greatest depth."""
+    kept, since, depth = [], 0, 0
+    for token in _NESTING.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == _DEEPEST:
+                kept.append(text[since : token.end()])
+        elif token[0] in "]}":
+            since = token.start() if depth == _DEEPEST else since
+            depth -= 1
+    return "".join([*kept, text[since:]]) if depth < _DEEPEST else ""
+
+
+def _is_odd(document: object, depth: int = 0) -> bool:
+    """Whether a value is long, deep, or hard to store; identifiers at the top are judged by what they name."""
+    if depth > _PLAIN_DEPTH:
+        return True
+    if isinstance(document, str):
+        return len(document) > _PLAIN_LENGTH or any(char == "\0" or "\ud800" <= char <= "\udfff" for char in document)
+    if isinstance(document, Decimal):
+        return not document.is_finite() or abs(document.adjusted()) > _PLAIN_LENGTH
+    if isinstance(document, dict):
+        return any(
+            _is_odd(name, depth + 1) or _is_odd(value, depth + 1)
+            for name, value in document.items()
+            if depth or not (name in {"task_id", "out_task_id"} and isinstance(value, str))
+        )
+    return isinstance(document, list) and any(_is_odd(value, depth + 1) for value in document)
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < _LONGEST_INTEGER else _number(digits)
+
+
+def _number(digits: str) -> Decimal:
+    """A number as exact as can be; one that no reader holds is infinite."""
+    try:
+        return Decimal(digits)
+    except ArithmeticError:
+        return Decimal("-Infinity" if digits.startswith("-") else "Infinity")
+
+
+def _refused(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,283 @@
+"""The pytest plugin: makes the run, hands out tellers, turns broken judgements into failures, and reports at the end.
+
+It sleeps unless the suite's own tests are collected, so that it does no harm in the environment of a user's tests.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections.abc import Generator
+from os import environ
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from conformance.depth import DEPTHS
+
+if TYPE_CHECKING:
+    from conformance.report.progress import Progress
+    from conformance.run import Order
+
+SUITE: Final = "conformance.suite."
+RUN: Final = pytest.StashKey["Run"]()
+ORDER: Final = pytest.StashKey["Order"]()
+PROGRESS: Final = pytest.StashKey["Progress"]()
+_USAGE: Final = 2
+_LONGEST_TRACE: Final = 8000
+
+
+class Handover:
+    """Gives a session what the command line has worked out already."""
+
+    def __init__(self, order: Order, progress: Progress) -> None:
+        self._order = order
+        self._progress = progress
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Lay both where the hooks below look for them."""
+        config.stash[ORDER] = self._order
+        config.stash[PROGRESS] = self._progress
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of a run, the same as those of `cancel-conformance run`."""
+    group = parser.getgroup("cancel-conformance", "conformance of a cancel endpoint")
+    group.addoption("--target", metavar="FILE", help="the target's profile, a TOML file")
+    group.addoption("--contract", metavar="FILE", help="another OpenAPI document than the one that comes along")
+    group.addoption("--depth", choices=list(DEPTHS), default="standard", help="how much to ask (default: standard)")
+    group.addoption("--only", metavar="ROWS", default="", help="families and requirements, such as IDENT,BILL-2")
+    group.addoption("--seed", type=int, help="makes the generated calls those of an earlier run")
+    group.addoption("--report-dir", metavar="DIR", help="where the results go (default: reports/latest)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the suite's marks known."""
+    for line in (
+        "aims(*rows): the requirements for which a test exists",
+        "stories(count): how many stories a test tells at standard depth",
+        "last: after all others, when time has passed",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose what the options ask for, seed it, and put last what waits."""
+    ours = [item for item in items if isinstance(item, pytest.Function) and _is_ours(item)]
+    if not ours:
+        return
+    order = config.stash.get(ORDER, None) or _order(config)
+    config.stash[ORDER] = order
+    chosen = [item for item in ours if set(_aims(item)) & set(order.only) and _within_depth(item, order)]
+    dropped = [item for item in ours if item not in chosen]
+    config.hook.pytest_deselected(items=dropped)
+    for item in chosen:
+        _settle(item.obj, max(1, round(_stories(item, order))))
+    others = [item for item in items if item not in ours]
+    if (progress := config.stash.get(PROGRESS, None)) is not None:
+        progress.begin(len(chosen))
+    items[:] = others + sorted(chosen, key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session")
+def conformance_run(request: pytest.FixtureRequest) -> Generator[Any]:
+    """The run that all stories share; at its end nothing of it is left running."""
+    from conformance.journal import Journal
+    from conformance.run import Run, Unreachable
+
+    config = request.config
+    order = config.stash[ORDER]
+    journal = Journal.create(order.report_dir / "journal.sqlite")
+    run = Run(order, journal)
+    config.stash[RUN] = run
+    try:
+        run.begin()
+    except Unreachable as error:
+        run.silence = str(error)
+        journal.obstacle(order.only, str(error))
+    try:
+        yield run
+    finally:
+        left = run.sweep() if not run.silence else 0
+        journal.note("left_running", left)
+        run.close()
+
+
+@pytest.fixture
+def teller(request: pytest.FixtureRequest, conformance_run: Any) -> Any:  # noqa: ANN401 - the types load late
+    """Makes the stories of one test."""
+    from conformance.teller import Teller
+
+    if conformance_run.silence:
+        raise Inconclusive(conformance_run.silence)
+    made = Teller(conformance_run, request.node.name, _aims(request.node))
+    request.node.stash[_TELLER] = made
+    return made
+
+
+class Inconclusive(pytest.skip.Exception):
+    """A story could not be told; neither a pass nor a failure."""
+
+
+_TELLER: Final = pytest.StashKey[Any]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Fail a test for what its stories broke, after all of them were told; stop it where a state is out of reach."""
+    if not _is_ours(pyfuncitem):
+        return (yield)
+    from hypothesis import is_hypothesis_test, seed
+
+    from conformance.target.provision import OutOfReach
+
+    if is_hypothesis_test(pyfuncitem.obj):
+        seed(_chance(pyfuncitem, pyfuncitem.config.stash[ORDER]))(pyfuncitem.obj)
+    try:
+        result = yield
+    except OutOfReach as error:
+        teller = pyfuncitem.stash[_TELLER]
+        teller.run.journal.obstacle(teller.aims, str(error))
+        _raise_broken(pyfuncitem)
+        raise Inconclusive(str(error)) from error
+    _raise_broken(pyfuncitem)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the progress, and write down what is the suite's own fault: any error that is no violation."""
+    from conformance.teller import Violation
+
+    report = yield
+    if not _is_ours(item) or (run := item.config.stash.get(RUN, None)) is None:
+        return report
+    progress = item.config.stash.get(PROGRESS, None)
+    if progress is not None and report.when == "call":
+        progress.told(_family(item), run)
+    if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(Violation):
+        run.journal.note("our_fault", report.longreprtext[-_LONGEST_TRACE:])
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The exit code is that of the verdicts."""
+    if session.config.stash.get(ORDER, None) is not None:
+        summary = _summary(session.config)
+        session.exitstatus = summary.exit_code
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The verdicts, under pytest's own report."""
+    if config.stash.get(ORDER, None) is None:
+        return
+    from conformance.report.text import closing, messages, table
+
+    summary = _summary(config)
+    terminalreporter.section("conformance")
+    for text in messages(summary):
+        terminalreporter.write_line(text + "\n")
+    for _, line in table(summary):
+        terminalreporter.write_line(line)
+    terminalreporter.write_line(closing(summary))
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.module.__name__.startswith(SUITE)
+
+
+def _aims(item: pytest.Item) -> list[str]:
+    return list(dict.fromkeys(row for mark in item.iter_markers("aims") for row in mark.args))
+
+
+def _family(item: pytest.Function) -> str:
+    return item.module.__name__.rpartition("_")[2].upper()
+
+
+def _within_depth(item: pytest.Item, order: Order) -> bool:
+    """Whether the depth has this test: one of less than one story is told at some seeds only."""
+    stories = _stories(item, order)
+    return stories >= 1 or _chance(item, order) % 1000 < stories * 1000
+
+
+def _stories(item: pytest.Item, order: Order) -> float:
+    mark = item.get_closest_marker("stories")
+    return float(mark.args[0]) * order.depth.stories if mark else 1.0
+
+
+def _chance(item: pytest.Item, order: Order) -> int:
+    return zlib.crc32(f"{order.seed}:{item.name}".encode())
+
+
+def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, as Hypothesis wraps it
+    """Set every field that decides what is generated, so that neither CI nor a user's profile changes it."""
+    from hypothesis import HealthCheck, Phase, Verbosity, is_hypothesis_test, settings
+
+    if not is_hypothesis_test(function) or getattr(function, "stories", None) == stories:
+        return
+    settings(
+        max_examples=stories,
+        phases=[Phase.generate],
+        derandomize=False,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )(function)
+    function.stories = stories
+
+
+def _raise_broken(item: pytest.Function) -> None:
+    from conformance.report.text import message
+    from conformance.requirements import catalogue
+    from conformance.teller import Violation
+
+    teller = item.stash.get(_TELLER, None)
+    if teller is None or not teller.broken:
+        return
+    first = {judgement.requirement: judgement for judgement in reversed(teller.broken)}
+    base_url = teller.run.order.profile.base_url
+    said = [
+        message(catalogue()[row], each, teller.run.journal.exchange(each.exchange), base_url)
+        for row, each in sorted(first.items())
+    ]
+    raise Violation("\n\n".join(said))
+
+
+def _summary(config: pytest.Config) -> Any:  # noqa: ANN401 - the types load late
+    from conformance.journal import Journal
+    from conformance.report.summary import summarise
+
+    journal = Journal.open(config.stash[ORDER].report_dir / "journal.sqlite")
+    try:
+        return summarise(journal)
+    finally:
+        journal.close()
+
+
+def _order(config: pytest.Config) -> Order:
+    from conformance.contract import Contract, ContractError
+    from conformance.requirements import catalogue, selected
+    from conformance.run import Order
+    from conformance.target.profile import ProfileError, load
+
+    target, contract = config.getoption("--target"), config.getoption("--contract")
+    try:
+        rows = [row.id for row in catalogue().values() if not row.planned]
+        return Order(
+            profile=load(Path(target) if target else None, environ=environ),
+            contract=Contract.load(Path(contract) if contract else None),
+            depth=DEPTHS[config.getoption("--depth")],
+            only=tuple(row for row in selected(config.getoption("--only")) or rows if row in rows),
+            seed=seed if (seed := config.getoption("--seed")) is not None else secrets.randbelow(10**6),
+            report_dir=Path(config.getoption("--report-dir") or "reports/latest"),
+        )
+    except (ProfileError, ContractError, ValueError) as error:
+        pytest.exit(str(error), returncode=_USAGE)

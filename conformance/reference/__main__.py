@@ -1,0 +1,36 @@
+"""`python -m conformance.reference`: serve, and say where in one line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from conformance.reference.greeting import start_up_line
+from conformance.reference.server import serve
+
+
+def main() -> None:
+    """Serve as the command line asks."""
+    asked = _parser().parse_args()
+    serve(
+        port=asked.port,
+        speed=asked.speed,
+        database=asked.database,
+        fault=asked.fault,
+        announce=lambda url: print(start_up_line(url), flush=True),  # noqa: T201 - whoever started it reads this
+        until_stdin_closes=asked.until_stdin_closes,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m conformance.reference", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--speed", type=float, default=1.0, help="10 makes every task ten times as quick")
+    parser.add_argument("--database", type=Path, help="an SQLite file, which several processes may share")
+    parser.add_argument("--fault", help="serve a broken variant")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Serving: one process on a loopback port, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import uvicorn
+
+from conformance.reference.app import Api
+from conformance.reference.notify import tell
+from conformance.reference.service import Service
+from conformance.reference.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HOST: Final = "127.0.0.1"
+
+_TICK: Final = 0.02
+_LARGEST_HEAD: Final = 1 << 18
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that says when it listens, lets tasks move by themselves, and stops without waiting for streams."""
+
+    def __init__(self, api: Api, announce: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                api,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=2,
+                h11_max_incomplete_event_size=_LARGEST_HEAD,
+            )
+        )
+        self.api = api
+        self.announce = announce
+        self.ticking: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.ticking = asyncio.create_task(self.tick())
+        self.announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and end what would not end by itself."""
+        self.api.closing = True
+        if self.ticking is not None:
+            self.ticking.cancel()
+        await super().shutdown(sockets)
+
+    async def tick(self) -> None:
+        """Let tasks move that nobody asks for, and tell their callbacks."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for url, document in self.api.service.tick():
+                loop.run_in_executor(None, tell, url, document)
+            await asyncio.sleep(_TICK)
+
+
+def serve(
+    *,
+    port: int = 0,
+    speed: float = 1.0,
+    database: Path | None = None,
+    fault: str | None = None,
+    announce: Callable[[str], None],
+    until_stdin_closes: bool = False,
+) -> None:
+    """Serve until SIGTERM, SIGINT or, if asked, the end of stdin; `announce` is told the base URL once it listens.
+
+    Raises:
+        OSError: the port is taken.
+        KeyError: there is no such fault.
+    """
+    with _stopping_quietly(), _database(database) as path, _listener(port) as listener:
+        api = assemble(path, speed, fault)
+        server = Server(api, lambda: announce(base_url(listener.getsockname()[1])))
+        if until_stdin_closes:
+            threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
+        server.run(sockets=[listener])
+        api.service.store.close()
+
+
+def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None) -> Api:
+    """Put store, service and application together; the one that `fault` spoils is replaced by it."""
+    if fault is None:
+        return Api(Service(Store(database), speed))
+    from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the sound service starts without them
+
+    return FAULTS[fault].assemble(database, speed)
+
+
+def base_url(port: int) -> str:
+    """The base URL of a service on `port` of this machine."""
+    return f"http://{HOST}:{port}/v1"
+
+
+def _listener(port: int) -> socket.socket:
+    listener = socket.create_server((HOST, port), backlog=2048)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; asyncio sees no need
+    return listener
+
+
+@contextmanager
+def _database(path: Path | None) -> Iterator[Path]:
+    if path is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="reference-service-") as folder:
+        yield Path(folder) / "tasks.sqlite"
+
+
+@contextmanager
+def _stopping_quietly() -> Iterator[None]:
+    """Take a signal before or after uvicorn's own watch over them as a wish to end, not as a crash."""
+    previous = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with suppress(_Stopped):
+            yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Stopped(BaseException):
+    """A signal asked the process to end."""
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise _Stopped
+
+
+def _stop_at_end_of_stdin(server: Server) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    server.should_exit = True

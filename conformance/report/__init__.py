@@ -1,0 +1,1 @@
+"""Reports: every one a fold over the journal."""

@@ -1,0 +1,125 @@
+"""The fold: what all judgements of a journal add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from conformance.checks import CHECKS, judgements
+from conformance.contract import Contract
+from conformance.exchange import Operation
+from conformance.requirements import Requirement, catalogue
+from conformance.verdict import (
+    Circumstances,
+    ExitCode,
+    Judgement,
+    Outcome,
+    Ruling,
+    Verdict,
+    exit_code,
+    ruling,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from conformance.exchange import Exchange
+    from conformance.journal import Journal
+    from conformance.story import Terms
+
+_MOST_KEPT = 20
+WORST_FIRST = tuple(Verdict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One requirement with what the run says of it, and the first exchange that broke it."""
+
+    requirement: Requirement
+    ruling: Ruling
+    evidence: Exchange | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A run: its verdicts in the catalogue's order, what it was, and what it took."""
+
+    rows: tuple[Row, ...]
+    notes: Mapping[str, Any]
+    requests: int
+    submits: int
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the run says to its caller; a suite that was itself at fault says so first."""
+        return exit_code((row.ruling for row in self.rows), sound=not self.notes.get("our_fault"))
+
+    @property
+    def asked(self) -> list[Row]:
+        """The rows that were judged, the worst verdicts first."""
+        asked = [row for row in self.rows if row.ruling.verdict is not Verdict.PLANNED]
+        return sorted(asked, key=lambda row: WORST_FIRST.index(row.ruling.verdict))
+
+    @property
+    def planned(self) -> list[Row]:
+        """The rows whose checks are still to come."""
+        return [row for row in self.rows if row.ruling.verdict is Verdict.PLANNED]
+
+    def count(self, verdict: Verdict, level: str | None = None) -> int:
+        """How many rows, of one level or of all, have that verdict."""
+        return sum(row.ruling.verdict is verdict and level in {None, row.requirement.level} for row in self.asked)
+
+
+def terms_of(journal: Journal) -> Terms:
+    """How the answers in a journal are to be read, by the contract and the profile of its run."""
+    notes = journal.notes()
+    return Contract(notes["contract"], notes["contract_source"]).terms(**notes["terms"])
+
+
+def judge_again(journal: Journal) -> None:
+    """Put the checks of this suite to every story of a recorded run, in place of the judgements it was given."""
+    terms, only = terms_of(journal), journal.notes()["only"]
+    for number, story in list(journal.stories(terms)):
+        journal.judge(number, judgements(story, only), story.forms_seen)
+
+
+def summarise(journal: Journal, *, today: date | None = None) -> Summary:
+    """The verdicts of a journal's judgements, as they stand in it; `today` decides which known failures are stale."""
+    notes = journal.notes()
+    only = set(notes.get("only", CHECKS))
+    today = today or date.today()  # noqa: DTZ011 - an expiry is a day of the user's own calendar
+    facts = Circumstances(
+        accepted=journal.accepted(),
+        obstacles=journal.obstacles(),
+        not_observable=notes.get("not_observable", {}),
+        known=notes.get("known", {}),
+        expired=frozenset(row for row, day in notes.get("expires", {}).items() if date.fromisoformat(day) < today),
+    )
+    found = _by_requirement(journal)
+    rows = []
+    for requirement in catalogue().values():
+        if requirement.id in only and not requirement.planned:
+            made = ruling(requirement.id, requirement.level, found.get(requirement.id, []), facts)
+            rows.append(Row(requirement=requirement, ruling=made, evidence=_evidence(journal, made)))
+        elif requirement.planned:
+            rows.append(Row(requirement=requirement, ruling=_planned(requirement)))
+    return Summary(rows=tuple(rows), notes=notes, requests=journal.count(), submits=journal.count(Operation.SUBMIT))
+
+
+def _by_requirement(journal: Journal) -> dict[str, list[Judgement]]:
+    found: dict[str, list[Judgement]] = {}
+    for counted in journal.judgements():
+        judgements_on = found.setdefault(counted.judgement.requirement, [])
+        kept = counted.times if counted.judgement.outcome is not Outcome.BROKEN else min(counted.times, _MOST_KEPT)
+        judgements_on += [counted.judgement] * kept
+    return found
+
+
+def _evidence(journal: Journal, made: Ruling) -> Exchange | None:
+    number = made.broken[0].exchange if made.broken else None
+    return journal.exchange(number) if number is not None else None
+
+
+def _planned(requirement: Requirement) -> Ruling:
+    return Ruling(requirement=requirement.id, level=requirement.level, verdict=Verdict.PLANNED)

@@ -1,0 +1,143 @@
+"""A run as text: a line a requirement, worst first, and for each broken one the whole message."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from conformance.verdict import ExitCode, Verdict
+
+if TYPE_CHECKING:
+    from conformance.exchange import Exchange, Request
+    from conformance.report.summary import Row, Summary
+    from conformance.requirements import Requirement
+    from conformance.verdict import Judgement
+
+_LONGEST = 400
+_MARKS = {
+    Verdict.FAIL: "✗",
+    Verdict.WARN: "!",
+    Verdict.KNOWN: "~",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_OBSERVABLE: "-",
+    Verdict.PASS: "✓",
+}
+STYLES = {
+    Verdict.FAIL: "bold red",
+    Verdict.WARN: "yellow",
+    Verdict.KNOWN: "magenta",
+    Verdict.INCONCLUSIVE: "cyan",
+    Verdict.NOT_OBSERVABLE: "dim cyan",
+    Verdict.PASS: "green",
+}
+_SAYINGS = {
+    ExitCode.PASSED: "conformant: every MUST row asked for passed",
+    ExitCode.FAILED: "not conformant",
+    ExitCode.INCONCLUSIVE: "nothing is broken, and not everything is proven",
+    ExitCode.OUR_FAULT: "the suite itself was at fault: please report it, with the journal",
+    ExitCode.USAGE: "nothing was sent",
+}
+
+
+def message(requirement: Requirement, judgement: Judgement, evidence: Exchange | None, base_url: str) -> str:
+    """One broken requirement, whole: what was sent, wanted and got, by what source, and how to see it again."""
+    lines = [f"{requirement.id} {requirement.level}  {requirement.statement}", ""]
+    if evidence is not None:
+        took = round((evidence.ended_at - evidence.sent_at) * 1000)
+        lines.append(
+            f"  sent    {request_line(evidence.request, base_url)}      (exchange {evidence.number}, {took} ms)"
+        )
+    lines += [
+        f"  wanted  {printable(judgement.wanted)}",
+        f"  got     {printable(judgement.got)}",
+        f"  source  {requirement.cited}",
+    ]
+    if evidence is not None:
+        lines.append(f"  again   {curl(evidence.request, base_url)}")
+    return "\n".join(lines)
+
+
+def request_line(request: Request, base_url: str) -> str:
+    """Method, path and body of a request, cut short."""
+    path = request.url.removeprefix(base_url.rstrip("/"))
+    body = f" {request.content.decode(errors='replace')}" if request.content is not None else ""
+    return printable(f"{request.method} {path}{body}")
+
+
+def curl(request: Request, base_url: str) -> str:
+    """A command line that sends the request again, with `$TARGET` for the base URL and `$KEY` for the key."""
+    url = request.url.removeprefix(base_url.rstrip("/"))
+    parts = ["curl", "-X", request.method, f'"$TARGET"{shlex.quote(url)}']
+    for name, value in request.headers:
+        text = f"{name}: {value}"
+        parts += ["-H", f'"{text}"' if "$KEY" in text else shlex.quote(text)]
+    if request.content is not None:
+        parts += ["--data-binary", _quoted_bytes(request.content)]
+    return " ".join(parts)
+
+
+def table(summary: Summary) -> list[tuple[Verdict, str]]:
+    """One line a requirement that was asked for, the worst first."""
+    return [(row.ruling.verdict, _line(row)) for row in summary.asked]
+
+
+def messages(summary: Summary) -> list[str]:
+    """The whole message of each row that is broken."""
+    base_url = str(summary.notes.get("base_url", ""))
+    return [
+        message(row.requirement, row.ruling.broken[0], row.evidence, base_url)
+        for row in summary.asked
+        if row.ruling.broken
+    ]
+
+
+def closing(summary: Summary) -> str:
+    """The last lines: counts, what it took, and what it means."""
+    verdicts = [verdict for verdict in Verdict if verdict is not Verdict.PLANNED]
+    counts = ", ".join(f"{summary.count(verdict)} {verdict}" for verdict in verdicts if summary.count(verdict))
+    musts = sum(row.requirement.level == "MUST" for row in summary.asked)
+    passed = summary.count(Verdict.PASS, "MUST")
+    lines = [
+        f"{len(summary.asked)} rows: {counts or 'none asked for'}; {passed} of {musts} MUST rows passed",
+        f"{summary.requests} requests, {summary.submits} tasks submitted, depth {summary.notes.get('depth')},"
+        f" seed {summary.notes.get('seed')}",
+    ]
+    if summary.planned:
+        lines.append(f"{len(summary.planned)} rows are planned and were not judged")
+    stale = [row.requirement.id for row in summary.asked if row.ruling.stale]
+    if stale:
+        lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
+    lines.append(f"{_SAYINGS[summary.exit_code]} (exit {int(summary.exit_code)})")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without control characters, cut short: nothing that a target sent acts in a terminal."""
+    shown = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _line(row: Row) -> str:
+    made = row.ruling
+    counts = f"{made.held} held"
+    if made.broken:
+        counts += f", {len(made.broken)} broken"
+    if made.undecided:
+        counts += f", {made.undecided} undecided"
+    head = f"{_MARKS[made.verdict]} {row.requirement.id:<10}{row.requirement.level:<7}{made.verdict:<15}{counts}"
+    if made.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE, Verdict.KNOWN}:
+        remedy = f" {row.requirement.remedy}" if made.verdict is Verdict.INCONCLUSIVE else ""
+        head += f"\n    {printable(made.reason)}{'.' if remedy else ''}{remedy}"
+    return head
+
+
+def _quoted_bytes(content: bytes) -> str:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text.isprintable() and len(text) <= _LONGEST:
+        return shlex.quote(text)
+    escaped = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in content)  # noqa: PLR2004
+    return f"$'{escaped[:_LONGEST]}'" + ("…" if len(escaped) > _LONGEST else "")

@@ -1,0 +1,182 @@
+"""One run: what it judges, with what, and everything that its stories share."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import conformance
+from conformance.exchange import ABSENT, Form
+from conformance.lawful import Task
+from conformance.requirements import catalogue
+from conformance.states import TERMINAL, State
+from conformance.target.budget import Budget
+from conformance.target.call import by
+from conformance.target.client import Client
+from conformance.target.provision import Provision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from conformance.contract import Contract
+    from conformance.depth import Depth
+    from conformance.journal import Journal
+    from conformance.target.profile import Profile
+    from conformance.teller import Telling
+
+_ULID: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_FEW: Final = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What was asked for: the target, the contract, the depth, the rows, the seed, and where the results go."""
+
+    profile: Profile
+    contract: Contract
+    depth: Depth
+    only: tuple[str, ...]
+    seed: int
+    report_dir: Path
+
+
+class Unreachable(Exception):
+    """The target gives no sign of life, or is no such API; the text says which, and what to look at."""
+
+
+class Run:
+    """The parts of one run, made once and shared by all of its stories."""
+
+    def __init__(self, order: Order, journal: Journal) -> None:
+        self.order = order
+        self.journal = journal
+        profile = order.profile
+        terms = terms_notes(profile)
+        self.terms = order.contract.terms(**terms)
+        self.client = Client(profile, order.contract, journal)
+        self.budget = Budget(most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
+        self.provision = Provision(profile, order.contract, self.client, journal, self.budget, self.terms)
+        self.tellings: list[Telling] = []
+        self.silence = ""
+        self._write_down(terms)
+
+    def begin(self) -> None:
+        """Ask for a sign of life, and start the slow tasks on their way.
+
+        Raises:
+            Unreachable: nothing can be learned from this target.
+        """
+        story = self.journal.begin_story("a sign of life", ())
+        [*_, exchange] = self.client.query(story, "owner", "task_id", self.unknown_task_id())
+        base = self.order.profile.base_url
+        if exchange.answer is None:
+            raise Unreachable(f"{base} does not answer ({exchange.lost}); check base_url and that the service is up")
+        if not isinstance(exchange.answer.document, dict):
+            kind = exchange.answer.header("content-type") or "no content type"
+            raise Unreachable(
+                f"{exchange.request.url} answered {exchange.answer.status} with {kind!r:.60} where JSON was wanted;"
+                " check base_url (does it end in /v1?) and [paths]"
+            )
+        self.provision.order(self.order.depth.shared)
+
+    def unknown_task_id(self, like: str | None = None) -> str:
+        """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
+        prefix, separator, rest = (like or "").rpartition("_")
+        if sum(map(str.isalnum, rest)) < _FEW or not rest.isascii():
+            return "task_0" + "".join(secrets.choice(_ULID) for _ in range(25))
+        made = [
+            _like(char, rest) if index not in _FIXED.get(len(rest), {0}) else char for index, char in enumerate(rest)
+        ]
+        return prefix + separator + "".join(made)
+
+    def wanted(self, requirements: Iterable[str]) -> bool:
+        """Whether any of the rows is asked for in this run."""
+        return bool(set(requirements) & set(self.order.only))
+
+    def worth_another_look(self) -> list[Telling]:
+        """The stories to look at again, as many as the depth has it, once every task in them is past its natural end.
+
+        This is the one wait that all stories share.
+        """
+        first = [telling for telling in self.tellings if telling.lingers or telling.watched_until]
+        rest = [telling for telling in self.tellings if telling not in first]
+        step = max(1, len(rest) // max(1, self.order.depth.looks - len(first)))
+        chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
+        until = max((telling.watched_until for telling in chosen), default=0.0)
+        time.sleep(max(0.0, until - time.monotonic(), self.order.depth.watch if chosen else 0.0))
+        return chosen
+
+    def sweep(self) -> int:
+        """Cancel every task of the run that was never seen to be terminal; how many are left."""
+        story = self.journal.begin_story("nothing is left running", ())
+        for task in self.journal.live_tasks():
+            if self.client.unanswered > self.order.profile.limits.retries:
+                break
+            self.end(story, task)
+        return len(self.journal.live_tasks())
+
+    def end(self, story: int, task: Task) -> None:
+        """Cancel one task, in the first form that works."""
+        for form in (Form.PATH, Form.OUT_TASK_ID):
+            for exchange in self.client.cancel(story, task.role, by(form, task)):
+                shown = exchange.answer.document if exchange.answer and exchange.answer.status == 200 else ABSENT  # noqa: PLR2004
+                name = shown.get("status") if isinstance(shown, dict) else None
+                if isinstance(name, str) and self.terms.states.get(name) in TERMINAL:
+                    self.journal.end_task(task.task_id)
+                    return
+
+    def close(self) -> None:
+        """Write down that the run came to its end, and close what it held."""
+        self.journal.note("ended", time.time())
+        self.journal.note("tasks", self.budget.tasks)
+        self.journal.note("credits", str(self.budget.credits))
+        self.client.close()
+
+    def _write_down(self, terms: dict[str, object]) -> None:
+        order = self.order
+        for key, value in {
+            "suite": conformance.__version__,
+            "started": time.time(),
+            "clock": time.monotonic(),
+            "target": order.profile.public(),
+            "name": order.profile.name or order.profile.base_url,
+            "base_url": order.profile.base_url,
+            "contract": order.contract.text,
+            "contract_source": order.contract.source,
+            "contract_sha256": order.contract.digest,
+            "depth": order.depth.name,
+            "seed": order.seed,
+            "only": list(order.only),
+            "terms": terms,
+            "not_observable": not_observable(order.profile),
+            "known": {each.requirement: each.reason for each in order.profile.known},
+            "expires": {each.requirement: each.expires.isoformat() for each in order.profile.known},
+        }.items():
+            self.journal.note(key, value)
+
+
+_FIXED: Final[dict[int, set[int]]] = {36: {0, 8, 13, 14, 18, 19, 23}, 32: {0, 12, 16}}
+"""Positions in UUIDs that tell their version; elsewhere only the first character is kept, for a ULID's range."""
+
+
+def _like(char: str, rest: str) -> str:
+    same = [other for other in rest if (other.isdigit(), other.isupper()) == (char.isdigit(), char.isupper())]
+    return secrets.choice([other for other in same if other.isalnum()]) if char.isalnum() else char
+
+
+def terms_notes(profile: Profile) -> dict[str, object]:
+    """What of a profile decides how answers are read: enough to judge a journal without it."""
+    return {
+        "states": {state.value: profile.state_name(state) for state in State},
+        "code_at": profile.errors.code,
+        "volatile": list(profile.volatile.pointers),
+    }
+
+
+def not_observable(profile: Profile) -> dict[str, str]:
+    """The rows that the target cannot show, each with what its profile says of that."""
+    absent = {each.capability: each.reason for each in profile.absent}
+    return {row.id: f"{need}: {absent[need]}" for row in catalogue().values() for need in row.needs if need in absent}

@@ -1,0 +1,237 @@
+"""From what was asked for on the command line to an exit code: the run, its reports, and what is printed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from conformance.contract import Contract, ContractError
+from conformance.depth import DEPTHS
+from conformance.journal import Journal, JournalError
+from conformance.report.progress import Progress
+from conformance.report.summary import Summary, judge_again, summarise
+from conformance.report.text import STYLES, closing, messages, table
+from conformance.requirements import catalogue, selected
+from conformance.run import Order
+from conformance.target.profile import Profile, ProfileError, load
+from conformance.verdict import ExitCode
+
+_REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
+_LONGEST_START: Final = 20.0
+_SEEDS: Final = 10**6
+_LONGEST_TRACE: Final = 8000
+
+
+class UsageProblem(Exception):
+    """What was asked for cannot be done; nothing was sent. The text says what to write instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The options of one run, as they were given."""
+
+    target: Path | None = None
+    base_url: str | None = None
+    overrides: tuple[str, ...] = ()
+    contract: Path | None = None
+    depth: str = "standard"
+    only: str = ""
+    keyword: str = ""
+    seed: int | None = None
+    report_dir: Path | None = None
+    fault: str | None = None
+
+
+def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
+    """Run the suite as asked, write and print its reports, and say how it ended.
+
+    Raises:
+        UsageProblem: something is wrong with what was asked for.
+    """
+    with _target(asked, environ) as profile:
+        order = _order(asked, profile)
+        _tell_stories(order, asked.keyword)
+    with contextlib.closing(Journal.open(order.report_dir / "journal.sqlite")) as journal:
+        summary = summarise(journal)
+    write_reports(summary, order.report_dir)
+    show(summary)
+    print(f"results in {order.report_dir}")  # noqa: T201 - the command's output
+    if summary.notes.get("our_fault"):
+        print(summary.notes["our_fault"], file=sys.stderr)  # noqa: T201 - the command's output
+    if summary.exit_code is ExitCode.PASSED and "interrupted" in summary.notes:
+        return ExitCode.INCONCLUSIVE
+    return summary.exit_code
+
+
+def judge_recorded(path: Path, report_dir: Path | None) -> ExitCode:
+    """Judge a journal again and print what comes of it.
+
+    Raises:
+        UsageProblem: the file is no journal.
+    """
+    try:
+        with contextlib.closing(Journal.open(path)) as journal:
+            judge_again(journal)
+            summary = summarise(journal)
+    except JournalError as error:
+        raise UsageProblem(str(error)) from error
+    except KeyError as error:
+        raise UsageProblem(f"{path}: the run ended before it wrote down what it was ({error})") from error
+    if report_dir is not None:
+        write_reports(summary, report_dir)
+    show(summary)
+    return summary.exit_code
+
+
+def write_reports(summary: Summary, folder: Path) -> None:
+    """Write the run's JSON summary, JUnit and Allure results into `folder`."""
+    from conformance.report.allure import write_allure
+    from conformance.report.document import document
+    from conformance.report.junit import junit
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "summary.json").write_text(document(summary), encoding="utf-8")
+    (folder / "junit.xml").write_text(junit(summary), encoding="utf-8")
+    write_allure(summary, folder / "allure")
+
+
+def show(summary: Summary) -> None:
+    """Print the messages of what is broken, the table, and the closing lines; in colours on a terminal alone."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    for text in messages(summary):
+        console.print(Text(text), end="\n\n")
+    for verdict, line in table(summary):
+        console.print(Text(line, style=STYLES.get(verdict, "")))
+    console.print()
+    console.print(Text(closing(summary)))
+
+
+@contextlib.contextmanager
+def _target(asked: Asked, environ: Mapping[str, str]) -> Iterator[Profile]:
+    """The profile of the target; where none is named, the reference service, started for the time of the run."""
+    overrides = dict(_override(text) for text in asked.overrides)
+    named = asked.target or asked.base_url or environ.get("CONFORMANCE_BASE_URL")
+    try:
+        if named and asked.fault:
+            raise UsageProblem("--fault goes with the built-in reference service; leave out the target")
+        if named:
+            yield load(asked.target, environ=environ, base_url=asked.base_url, overrides=overrides)
+            return
+        with reference_service(asked.fault) as started:
+            keys = {f"CONFORMANCE_{role.upper()}_KEY": key for role, key in started["keys"].items()}
+            kept = {name: keys[name] for name in ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY")}
+            yield load(_REFERENCE_PROFILE, environ=kept, base_url=started["base_url"], overrides=overrides)
+    except ProfileError as error:
+        raise UsageProblem(str(error)) from error
+
+
+@contextlib.contextmanager
+def reference_service(fault: str | None = None) -> Iterator[dict[str, Any]]:
+    """The reference service in a process of its own: what it says of itself as it starts.
+
+    Raises:
+        UsageProblem: it does not start.
+    """
+    command = [sys.executable, "-m", "conformance.reference", "--port", "0", "--until-stdin-closes"]
+    command += ["--fault", fault] if fault else []
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+    assert process.stdin is not None  # noqa: S101 - it was asked for
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise UsageProblem(f"the reference service did not start{f' with --fault {fault}' if fault else ''}")
+        yield json.loads(line)
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(_LONGEST_START)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.stdout.close()
+
+
+def _order(asked: Asked, profile: Profile) -> Order:
+    rows = [row.id for row in catalogue().values() if not row.planned]
+    try:
+        chosen = selected(asked.only) or rows
+        contract = Contract.load(asked.contract)
+    except ValueError as error:
+        raise UsageProblem(f"--only {asked.only}: {error}") from error
+    except ContractError as error:
+        raise UsageProblem(str(error)) from error
+    only = tuple(row for row in chosen if row in rows)
+    if not only:
+        raise UsageProblem(f"--only {asked.only}: these rows are planned and have no check yet")
+    return Order(
+        profile=profile,
+        contract=contract,
+        depth=DEPTHS[asked.depth],
+        only=only,
+        seed=secrets.randbelow(_SEEDS) if asked.seed is None else asked.seed,
+        report_dir=asked.report_dir or _new_folder(),
+    )
+
+
+def _new_folder() -> Path:
+    """`reports/` and the time, with `reports/latest` pointing there."""
+    folder = Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    folder.mkdir(parents=True, exist_ok=True)
+    latest = folder.parent / "latest"
+    with contextlib.suppress(OSError):
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(folder.name, target_is_directory=True)
+    return folder
+
+
+def _tell_stories(order: Order, keyword: str) -> None:
+    """Run pytest in this process, its own report kept aside unless the fault is ours."""
+    import os
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    import pytest
+
+    from conformance import plugin
+
+    progress, report = Progress(sys.stderr), io.StringIO()
+    handover = plugin.Handover(order, progress)
+    arguments = ["--pyargs", "conformance.suite", "-p", "no:cacheprovider", "--capture=no"]
+    arguments += ["-c", os.devnull, "--rootdir", str(Path(__file__).parent), "--tb=short", "-W", "error", "-q"]
+    arguments += ["-k", keyword] if keyword else []
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with contextlib.redirect_stdout(report):
+            code = pytest.main(arguments, plugins=[plugin, handover])
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        progress.end()
+    path = order.report_dir / "journal.sqlite"
+    with contextlib.closing(Journal.open(path) if path.is_file() else Journal.create(path)) as journal:
+        if code == pytest.ExitCode.INTERRUPTED:
+            journal.note("interrupted", value=True)
+        if code in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
+            journal.note("our_fault", report.getvalue()[-_LONGEST_TRACE:])
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _override(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageProblem(f"--set {text}: wanted KEY=VALUE, such as --set limits.timeout=5")
+    return key, value

@@ -1,0 +1,130 @@
+"""The suite judged: nothing may break on the sound service, and every fault must be seen, by the rows it names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from conformance.reference.faults import FAULTS
+from conformance.requirements import catalogue
+from conformance.verdict import ExitCode
+
+_LONGEST_RUN: Final = 300.0
+_BROKEN: Final = {"fail", "warn"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One run of the suite against the reference service, sound or with a fault."""
+
+    fault: str | None
+    broken: frozenset[str]
+    passed: frozenset[str]
+    inconclusive: frozenset[str]
+    exit_code: int
+    seconds: float
+    trouble: str = ""
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with how the suite judged, empty where nothing is."""
+        if self.trouble:
+            return self.trouble
+        if self.fault is None:
+            wrong = self.broken | self.inconclusive
+            return f"the sound service: {', '.join(sorted(wrong))} not passed" if wrong else ""
+        made = FAULTS[self.fault]
+        if getattr(made, "degenerate", False):
+            musts = {row for row in self.passed if catalogue()[row].level == "MUST"}
+            return f"passed {', '.join(sorted(musts))}" if musts else ""
+        judged = {row.id for row in catalogue().values() if not row.planned}
+        named = frozenset(made.breaks) & judged
+        missed, extra = named - self.broken, self.broken - named - frozenset(made.also)
+        said = []
+        if named and not self.broken & named:
+            said.append("unseen")
+        elif missed:
+            said.append(f"missed {', '.join(sorted(missed))}")
+        if extra:
+            said.append(f"also broke {', '.join(sorted(extra))}")
+        return "; ".join(said)
+
+
+def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCode:
+    """Try the sound service and every fault, print the matrix, and say whether the suite may be trusted."""
+    judged = {row.id for row in catalogue().values() if not row.planned}
+    chosen = [
+        name for name, made in FAULTS.items() if keyword in name and (_degenerate(name) or judged & {*made.breaks})
+    ]
+    trials: list[Trial] = []
+    started = time.monotonic()
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(try_out, name, depth, seed) for name in (None, *chosen)]
+        for future in as_completed(futures):
+            trials.append(future.result())
+            _print_trial(trials[-1], len(trials), len(futures))
+    wrong = [trial for trial in trials if trial.complaint]
+    faults = [trial for trial in trials if trial.fault and not _degenerate(trial.fault)]
+    seen = sum(not trial.complaint for trial in faults)
+    click.echo(
+        f"\n{seen} of {len(faults)} faults seen by just the rows they name, in {time.monotonic() - started:.0f} s"
+    )
+    _print_uncaught(judged, faults)
+    for trial in wrong:
+        click.echo(click.style(f"✗ {trial.fault or 'sound'}: {trial.complaint}", fg="red"))
+    return ExitCode.FAILED if wrong else ExitCode.PASSED
+
+
+def try_out(fault: str | None, depth: str, seed: int) -> Trial:
+    """Run the suite once, in a process of its own."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "conformance", "run", "--depth", depth, "--seed", str(seed)]
+        command += ["--report-dir", folder, *(["--fault", fault] if fault else [])]
+        try:
+            done = subprocess.run(  # noqa: S603 - ourselves
+                command, capture_output=True, text=True, timeout=_LONGEST_RUN, check=False
+            )
+            said = (done.stderr or done.stdout)[-2000:]
+            rows = json.loads((Path(folder) / "summary.json").read_text())["requirements"]
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            return _trial(fault, {}, -1, started, f"the run failed: {error} {said if 'said' in locals() else ''}")
+    trouble = f"the suite was at fault: {said}" if done.returncode == ExitCode.OUR_FAULT else ""
+    return _trial(fault, rows, done.returncode, started, trouble)
+
+
+def _trial(fault: str | None, rows: dict[str, Any], code: int, started: float, trouble: str) -> Trial:
+    verdicts = {row: said["verdict"] for row, said in rows.items()}
+    return Trial(
+        fault=fault,
+        broken=frozenset(row for row, verdict in verdicts.items() if verdict in _BROKEN),
+        passed=frozenset(row for row, verdict in verdicts.items() if verdict == "pass"),
+        inconclusive=frozenset(row for row, verdict in verdicts.items() if verdict == "inconclusive"),
+        exit_code=code,
+        seconds=time.monotonic() - started,
+        trouble=trouble,
+    )
+
+
+def _degenerate(name: str) -> bool:
+    return bool(getattr(FAULTS[name], "degenerate", False))
+
+
+def _print_trial(trial: Trial, count: int, total: int) -> None:
+    mark = click.style("✗", fg="red") if trial.complaint else click.style("✓", fg="green")
+    broken = ", ".join(row for row in catalogue() if row in trial.broken) or "nothing broken"
+    click.echo(f"{mark} [{count:>3}/{total}] {trial.fault or 'sound':<44} {trial.seconds:5.1f} s  {broken}")
+
+
+def _print_uncaught(judged: set[str], faults: list[Trial]) -> None:
+    caught: dict[str, int] = {row: sum(row in trial.broken for trial in faults) for row in catalogue() if row in judged}
+    click.echo("rows by the number of faults that broke them: " + ", ".join(f"{r} {n}" for r, n in caught.items()))

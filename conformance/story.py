@@ -1,0 +1,321 @@
+"""A story: everything that was said to and about a few tasks, some of it at the same time.
+
+A check asks a story for its *moments* (one exchange each, seen from within the story) and asks each moment what may
+be known there. `Moment.before` is the set of states that a task may have been in when the exchange began. It is worked
+out from what others were told before and from what may have happened since: the passing of time, a cancel in flight, an
+answer that was lost. Reads decide, never hopes: what a cancel's own answer claims is not believed until a later
+query confirms it. So `moment.before(task) <= TERMINAL` reads "certainly terminal", and a check that judges only then
+never blames a lawful implementation for a race that it won.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from conformance.exchange import Exchange, Form, Operation
+from conformance.lawful import Acts, Effects, Refusal, Task, effects, effects_without_key
+from conformance.sameness import pointed, settled
+from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+OK: Final = 200
+_CLIENT_ERROR: Final = range(400, 500)
+_NOT_FOUND: Final = 404
+_REQUEST_TIMEOUT: Final = 408
+_TOO_MANY_REQUESTS: Final = 429
+_NONE: Final = float("-inf")
+
+
+@dataclass(frozen=True)
+class Documented:
+    """How the contract says that one refusal looks: the status, and the codes that may stand in its envelope."""
+
+    status: int
+    codes: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the contract and the profile say about the answers of one target.
+
+    `complaints(schema, document)` are the ways in which a document does not fit one of the contract's schemas.
+    """
+
+    refusals: Mapping[str, Documented]
+    complaints: Callable[[str, object], Sequence[str]]
+    states: Mapping[str, State] = field(default_factory=lambda: {state.value: state for state in State})
+    code_at: str = "/error/code"
+    volatile: tuple[str, ...] = ()
+    documented_envelope: bool = True
+
+
+class Moment:
+    """One exchange of a story, and what may be known there."""
+
+    def __init__(self, story: Story, exchange: Exchange) -> None:
+        self.story = story
+        self.exchange = exchange
+
+    @property
+    def role(self) -> str:
+        """Whose key the request carried."""
+        return self.exchange.request.role
+
+    @cached_property
+    def effects(self) -> Effects:
+        """All that may lawfully follow from this request; a query is read as a cancel is."""
+        request = self.exchange.request
+        if request.operation is Operation.CANCEL and request.method != "POST":
+            return frozenset({Refusal.ANY})  # R13
+        if not request.keyed:
+            return effects_without_key(request.named)
+        found = effects(request.named, self.role, self.story.tasks)
+        if any(self.exchange.sent_at < self.story.known_at(task) for task in _acted_on(found)):
+            return found | {Refusal.TASK_NOT_FOUND}  # it raced the submit
+        return found
+
+    @cached_property
+    def task(self) -> Task | None:
+        """The task that this request may act on, or ask about; of several, the one that the answer shows."""
+        found = _acted_on(self.effects)
+        return found[0] if len(found) == 1 else next((task for task in found if self.shows(task)), None)
+
+    @cached_property
+    def certain(self) -> bool:
+        """Whether acting on its task is the only lawful effect."""
+        return self.task is not None and len(self.effects) == 1
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is a cancel as the norm knows it: a POST with a valid key, in no odd dress (R13, R18, R19)."""
+        request = self.exchange.request
+        return request.method == "POST" and request.keyed and not request.named.odd
+
+    @property
+    def status(self) -> int | None:
+        """The status of the answer, none where it was lost."""
+        return self.exchange.answer.status if self.exchange.answer else None
+
+    @cached_property
+    def document(self) -> object:
+        """The JSON value of the answer."""
+        return self.exchange.answer.document if self.exchange.answer else None
+
+    @cached_property
+    def shown(self) -> dict[str, object] | None:
+        """The task that a 200 answer shows, where it shows one."""
+        return self.document if self.status == OK and isinstance(self.document, dict) else None
+
+    @cached_property
+    def state(self) -> State | None:
+        """The state that the answer shows, by the target's names of states."""
+        name = self.shown.get("status") if self.shown else None
+        return self.story.terms.states.get(name) if isinstance(name, str) else None
+
+    @cached_property
+    def code(self) -> object:
+        """What stands in the place of the error code (ruling R12)."""
+        return pointed(self.document, self.story.terms.code_at)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer is a refusal by the target itself."""
+        return self.status in _CLIENT_ERROR and not self.exchange.unavailable
+
+    @property
+    def telling(self) -> bool:
+        """Whether the answer of this query is evidence on its task: that it is there, or that it is not."""
+        return self.status in {OK, _NOT_FOUND}
+
+    @cached_property
+    def complaints(self) -> Mapping[str, Sequence[str]]:
+        """What speaks against the answer by the contract's schemas `Task` and `TaskByState`."""
+        document = self.document
+        if self.shown is not None and self.state is not None:
+            document = {**self.shown, "status": self.state.value}
+        return {schema: tuple(self.story.terms.complaints(schema, document)) for schema in ("Task", "TaskByState")}
+
+    def shows(self, task: Task) -> bool:
+        """Whether the answer shows a task of that id."""
+        return self.shown is not None and self.shown.get("task_id") == task.task_id
+
+    def mentions(self, task: Task) -> bool:
+        """Whether one of the identifiers is, to the letter, one of the task's."""
+        return any(value in task.identifiers for value in self.exchange.request.named.given if isinstance(value, str))
+
+    def before(self, task: Task) -> States:
+        """The states that `task` may have been in when this exchange began."""
+        return self.story.belief(task, self.exchange.sent_at, self.exchange.sent_at, apart=self)
+
+    def during(self, task: Task) -> States:
+        """The states that `task` may have been in at any instant of this exchange, its own effect apart."""
+        start, end = self.exchange.sent_at, self.exchange.ended_at
+        return self.story.belief(task, start, start, apart=self) | self.story.belief(task, start, end, apart=self)
+
+    def last_read(self, task: Task) -> Moment | None:
+        """The latest query that had shown `task` when this exchange began."""
+        return self.story.last_read(task, self.exchange.sent_at)
+
+    def later_reads(self, task: Task) -> Iterator[Moment]:
+        """The queries of `task` by its owner that began after this exchange had ended, answered or refused."""
+        for read in self.story.queries_of(task):
+            if read.exchange.sent_at >= self.exchange.ended_at and not read.exchange.unavailable:
+                yield read
+
+    def next_read(self, task: Task) -> Moment | None:
+        """The first of the later reads."""
+        return next(self.later_reads(task), None)
+
+    def may_have_acted(self, task: Task) -> bool:
+        """Whether this cancel, to judge by its answer, may have taken effect on `task`."""
+        if self.status in _CLIENT_ERROR and self.status != _REQUEST_TIMEOUT:
+            return False
+        return any(task.task_id == each.task_id for each in _acted_on(self.effects))
+
+    def may_act_until(self, instant: float) -> bool:
+        """Whether its effect may have come as late as `instant`; only a 200 says that it has come."""
+        return self.status != OK or self.exchange.ended_at > instant
+
+
+class Story:
+    """What was said to and about `tasks`, in the order in which it was sent; immutable."""
+
+    def __init__(self, tasks: Sequence[Task], exchanges: Sequence[Exchange], terms: Terms, title: str = "") -> None:
+        self.tasks = tuple(tasks)
+        self.exchanges = tuple(sorted(exchanges, key=lambda exchange: (exchange.sent_at, exchange.number)))
+        self.terms = terms
+        self.title = title
+
+    @cached_property
+    def cancels(self) -> tuple[Moment, ...]:
+        """Every cancel, in the order of sending."""
+        return self._moments(Operation.CANCEL)
+
+    @cached_property
+    def queries(self) -> tuple[Moment, ...]:
+        """Every query, in the order of sending."""
+        return self._moments(Operation.QUERY)
+
+    @cached_property
+    def submits(self) -> tuple[Moment, ...]:
+        """Every submit, in the order of sending."""
+        return self._moments(Operation.SUBMIT)
+
+    @cached_property
+    def answered_cancels(self) -> tuple[tuple[Moment, Task], ...]:
+        """Every cancel that was answered 200 where that is lawful, with the task that it acted on."""
+        found = ((moment, moment.task) for moment in self.cancels if moment.status == OK)
+        return tuple((moment, task) for moment, task in found if task is not None)
+
+    def queries_of(self, task: Task) -> list[Moment]:
+        """The queries of `task` by its owner, whatever they were answered."""
+        return self._queries_by_task.get(task.task_id, [])
+
+    def reads_of(self, task: Task) -> list[Moment]:
+        """The queries of `task` that showed it in a known state."""
+        return self._reads_by_task.get(task.task_id, [])
+
+    def known_at(self, task: Task) -> float:
+        """The instant from which `task` is certainly there: when its submit had been answered."""
+        return self._known_at.get(task.task_id, _NONE)
+
+    def last_read(self, task: Task, instant: float) -> Moment | None:
+        """The latest read of `task` that had ended by `instant`."""
+        return next((read for read in reversed(self.reads_of(task)) if read.exchange.ended_at <= instant), None)
+
+    def belief(self, task: Task, known_by: float, instant: float, *, apart: Moment | None = None) -> States:
+        """The states that `task` may have been in at `instant`, by what was told up to `known_by`.
+
+        The effect of the moment `apart` is left out. What a target says that contradicts itself is a matter for the
+        checks; belief follows the latest read.
+        """
+        read = self.last_read(task, known_by)
+        if read is not None and read.state is not None:
+            states, since = frozenset({read.state}), read.exchange.sent_at
+        elif task.submitted_at is not None:
+            states, since = frozenset({State.PENDING}), task.submitted_at
+        elif task.pending_until > _NONE:
+            states, since = frozenset({State.PENDING}), _NONE
+        else:
+            return ANY
+        if states <= TERMINAL:
+            return states
+        states = drifted(states, started=instant > task.pending_until, ended=instant > task.live_until)
+        if self._cancelled_between(task, since, instant, apart):
+            states |= cancelled(states)
+        return states
+
+    def stopped_before(self, task: Task, read: Moment) -> bool:
+        """Whether some cancel of `task` may have taken effect by the end of `read`, were it later than it should."""
+        return any(
+            cancel.exchange.sent_at < read.exchange.ended_at for cancel in self._possible_cancels.get(task.task_id, ())
+        )
+
+    def same(self, one: object, other: object) -> bool:
+        """Whether two documents show the same task, what is volatile left out (ruling R9)."""
+        return settled(one, self.terms.volatile) == settled(other, self.terms.volatile)
+
+    @cached_property
+    def forms_seen(self) -> frozenset[tuple[str, Form]]:
+        """The roles and forms of cancels that this story saw accepted: a 200 that shows the very task."""
+        seen: set[tuple[str, Form]] = set()
+        for moment, task in self.answered_cancels:
+            form = moment.exchange.request.named.form
+            if form is not None and moment.shows(task) and moment.state in TERMINAL:
+                seen.add((moment.role, form))
+                if form is not Form.PATH:
+                    seen.add((moment.role, Form.BODY))
+        return frozenset(seen)
+
+    def _moments(self, operation: Operation) -> tuple[Moment, ...]:
+        return tuple(Moment(self, each) for each in self.exchanges if each.request.operation is operation)
+
+    def _cancelled_between(self, task: Task, since: float, instant: float, apart: Moment | None) -> bool:
+        return any(
+            cancel.exchange.sent_at <= instant and cancel.may_act_until(since)
+            for cancel in self._possible_cancels.get(task.task_id, ())
+            if cancel is not apart
+        )
+
+    @cached_property
+    def _possible_cancels(self) -> dict[str, list[Moment]]:
+        """The cancels that may have taken effect, by the task."""
+        found: dict[str, list[Moment]] = {}
+        for cancel in self.cancels:
+            for task in _acted_on(cancel.effects):
+                if cancel.may_have_acted(task):
+                    found.setdefault(task.task_id, []).append(cancel)
+        return found
+
+    @cached_property
+    def _known_at(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for submit in self.submits:
+            document = submit.exchange.answer.document if submit.exchange.answer else None
+            task_id = document.get("task_id") if isinstance(document, dict) else None
+            if isinstance(task_id, str):
+                found[task_id] = min(submit.exchange.ended_at, found.get(task_id, submit.exchange.ended_at))
+        return found
+
+    @cached_property
+    def _queries_by_task(self) -> dict[str, list[Moment]]:
+        found: dict[str, list[Moment]] = {task.task_id: [] for task in self.tasks}
+        for query in self.queries:
+            if query.task is not None:
+                found[query.task.task_id].append(query)
+        return found
+
+    @cached_property
+    def _reads_by_task(self) -> dict[str, list[Moment]]:
+        return {
+            task.task_id: [read for read in self.queries_of(task) if read.state is not None and read.shows(task)]
+            for task in self.tasks
+        }
+
+
+def _acted_on(found: Effects) -> list[Task]:
+    return [effect.task for effect in found if isinstance(effect, Acts)]

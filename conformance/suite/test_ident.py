@@ -1,0 +1,283 @@
+"""Stories about which task a cancel names: every form, both, neither, the wrong one, and what resembles it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.exchange import Form
+from conformance.states import State
+from conformance.strategies import (
+    EXTRA_NAMES,
+    FORMS,
+    MALFORMED_TASK_IDS,
+    SHAPES,
+    WRONG_VALUES,
+    extras,
+    forms,
+    near_misses,
+    shaped,
+)
+from conformance.target.call import Call, by, naming
+from conformance.target.provision import AUTO
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from conformance.teller import Teller
+
+_WRONG_FORMS = (Form.TASK_ID, Form.OUT_TASK_ID)
+
+
+@pytest.mark.aims("IDENT-1", "IDENT-2", "IDENT-3", "STATE-1", "STATE-3", "STATE-6", "PARITY-1", "PARITY-2", "PARITY-4")
+@pytest.mark.stories(4)
+@pytest.mark.parametrize("form", FORMS)
+@given(named=st.booleans(), first=st.booleans(), fresh=st.booleans())
+def test_cancelling_in_each_form(teller: Teller, form: Form, named: bool, first: bool, fresh: bool) -> None:
+    """A pending task is cancelled by the form; queried before or not, with an `out_task_id` or without."""
+    story = teller.story()
+    task = story.task(out=AUTO if named or form is Form.OUT_TASK_ID else None)
+    if first:
+        story.query(task, form=form)
+    story.cancel(by(form, task), fresh=fresh)
+    story.query(task, form=Form.OUT_TASK_ID if first else Form.TASK_ID, fresh=not fresh)
+    story.query(task, form=Form.TASK_ID if first else Form.OUT_TASK_ID)
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-4", "IDENT-5", "ERR-1", "ERR-2")
+@pytest.mark.stories(10)
+@given(
+    state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
+    pair=st.sampled_from(("one task", "two tasks", "first unknown", "second unknown", "none")),
+    turned=st.booleans(),
+)
+def test_naming_a_task_twice(teller: Teller, state: State, pair: str, turned: bool) -> None:
+    """Two identifiers in one body, in either order, naming one task, two, or none at all."""
+    story = teller.story()
+    one = story.task(state)
+    other = one if pair == "one task" else story.task(State.PENDING)
+    story.look()
+    task_id = story.unknown(one) if pair in {"first unknown", "none"} else one.task_id
+    out = f"{other.out_task_id}-x" if pair in {"second unknown", "none"} or not other.out_task_id else other.out_task_id
+    pairs = [("task_id", task_id), ("out_task_id", out)]
+    story.cancel(Call(body=dict(reversed(pairs) if turned else pairs)))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-6", "ERR-1", "ERR-2")
+@pytest.mark.stories(6)
+@given(fields=st.dictionaries(st.sampled_from(EXTRA_NAMES), st.integers(), max_size=2))
+def test_naming_no_task(teller: Teller, fields: dict[str, int]) -> None:
+    """No body, an empty object, unrelated fields: while a task is there that could be taken for the one meant."""
+    story = teller.story()
+    task = story.task()
+    story.cancel(Call())
+    story.cancel(Call(body={}))
+    story.query(task)
+    story.cancel(Call(body=fields))
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-7", "IDENT-8")
+@pytest.mark.stories(8)
+@given(
+    state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
+    path=st.sampled_from(("own", "own", "unknown")),
+    named=st.booleans(),
+)
+def test_naming_another_task_in_the_body(teller: Teller, state: State, path: str, named: bool) -> None:
+    """The path names one task, or none, and the body's `task_id` another."""
+    story = teller.story()
+    inside = story.task(State.PENDING, out=AUTO if named else None)
+    task = story.task(state)
+    story.look()
+    story.cancel(Call(path=task.task_id if path == "own" else story.unknown(task), body={"task_id": inside.task_id}))
+    story.look()
+    story.cancel(Call(path=inside.task_id, body={"task_id": story.unknown(task)}))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-9")
+@pytest.mark.stories(6)
+@given(path=st.sampled_from(("own", "same", "unknown")), state=st.sampled_from((State.PENDING, State.CANCELLED)))
+def test_naming_an_out_task_id_beside_the_path(teller: Teller, path: str, state: State) -> None:
+    """The path names one task, or none, and the body's `out_task_id` another, or the same."""
+    story = teller.story()
+    inside = story.task(State.PENDING)
+    task = inside if path == "same" else story.task(state)
+    story.look()
+    identifier = story.unknown(task) if path == "unknown" else task.task_id
+    story.cancel(Call(path=identifier, body={"out_task_id": inside.out_task_id}))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-10", "ERR-1", "ERR-2")
+@pytest.mark.stories(3)
+@pytest.mark.parametrize("form", FORMS)
+@given(named=st.booleans(), tail=st.text("abcdefgh0123456789", min_size=8, max_size=16))
+def test_naming_an_unknown_task(teller: Teller, form: Form, named: bool, tail: str) -> None:
+    """An identifier of the right shape that names nothing, beside a task that lives."""
+    story = teller.story()
+    task = story.task(out=AUTO if named else None)
+    story.cancel(naming(form, f"{tail}-unknown" if form is Form.OUT_TASK_ID else story.unknown(task)))
+    story.query(task)
+    story.cancel(by(form, task))
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-11", "STATE-7")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("shape", SHAPES)
+@given(choice=st.randoms(use_true_random=False))
+def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
+    """An odd `out_task_id` that submit accepted cancels its own task, and neither its look-alikes nor they it."""
+    story = teller.story()
+    identifier = shaped(shape, f"{choice.getrandbits(44):011x}{story.number:04x}")
+    task = story.named(identifier)
+    if task is None:
+        return  # submit does not take this kind: then it is nobody's identifier
+    near = near_misses(identifier)
+    choice.shuffle(near)
+    twins = [twin for twin in map(story.named, near[:3]) if twin is not None]
+    story.look()
+    for miss in near[3:9]:
+        story.cancel(Call(body={"out_task_id": miss}))
+    story.look()
+    for named in (task, *twins):
+        story.cancel(by(Form.OUT_TASK_ID, named))
+        story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-11")
+@pytest.mark.stories(4)
+@given(form=st.sampled_from((Form.PATH, Form.TASK_ID)), choice=st.randoms(use_true_random=False))
+def test_naming_what_resembles_a_task_id(teller: Teller, form: Form, choice: Random) -> None:
+    """A task id that is folded, cut, padded, encoded or a pattern names nothing."""
+    story = teller.story()
+    task = story.task()
+    near = near_misses(task.task_id)
+    choice.shuffle(near)
+    story.look()
+    for miss in near[:8]:
+        story.cancel(naming(form, miss))
+    story.look()
+    story.cancel(by(form, task))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-12")
+@pytest.mark.stories(4)
+@given(crossed=st.booleans())
+def test_naming_by_the_wrong_field(teller: Teller, crossed: bool) -> None:
+    """A task id as `out_task_id` and the reverse; also where another task bears that very string in the other field."""
+    story = teller.story()
+    task = story.task()
+    if crossed:
+        story.task(out=task.task_id)
+    story.look()
+    if not crossed:
+        story.cancel(Call(body={"out_task_id": task.task_id}))
+        story.look()
+    story.cancel(Call(body={"task_id": task.out_task_id}))
+    story.cancel(Call(path=task.out_task_id))
+    story.look()
+    if crossed:
+        story.cancel(Call(body={"out_task_id": task.task_id}))
+        story.look()
+        story.cancel(by(Form.PATH, task))
+        story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-13")
+@pytest.mark.stories(4)
+@given(
+    identifiers=st.lists(st.sampled_from(MALFORMED_TASK_IDS), min_size=3, max_size=3, unique=True),
+    form=st.sampled_from((Form.PATH, Form.TASK_ID)),
+)
+def test_naming_no_well_formed_task_id(teller: Teller, identifiers: list[str], form: Form) -> None:
+    """Plain strings that no task id looks like, beside a task that lives."""
+    story = teller.story()
+    task = story.task()
+    story.cancel(by(form, story.task()))
+    for identifier in identifiers:
+        story.cancel(naming(form, identifier))
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-14", "ERR-1")
+@pytest.mark.stories(12)
+@given(
+    value=st.sampled_from(WRONG_VALUES),
+    form=st.sampled_from(_WRONG_FORMS),
+    beside=st.sampled_from(("nothing", "nothing", "usable", "path", "unusable")),
+)
+def test_naming_with_an_unusable_value(teller: Teller, value: object, form: Form, beside: str) -> None:
+    """`null`, empty and wrongly typed identifiers: alone, beside a usable one, or beside the path."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    other = Form.TASK_ID if form is Form.OUT_TASK_ID else Form.OUT_TASK_ID
+    body: dict[str, object] = {form.value: value}
+    if beside == "usable":
+        body[other.value] = task.task_id if other is Form.TASK_ID else task.out_task_id
+    if beside == "unusable":
+        body[other.value] = None
+    story.look()
+    story.cancel(Call(path=task.task_id if beside == "path" else None, body=body))
+    story.look(task, witness)
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-14")
+@pytest.mark.stories(2)
+@given(form=forms.filter(lambda form: form is not Form.PATH))
+def test_naming_with_a_number_that_is_an_identifier(teller: Teller, form: Form) -> None:
+    """The digits of an `out_task_id`, sent as a number, and an identifier inside a list or an object."""
+    story = teller.story()
+    digits = str(10**11 + story.number)
+    task = story.task(out=f"{digits}{int(teller.run.journal.notes()['started']) % 10**6:06d}")
+    story.look()
+    identifier = task.out_task_id if form is Form.OUT_TASK_ID else task.task_id
+    unusable: list[object] = [[identifier], {"id": identifier}, [identifier, identifier]]
+    for value in unusable:
+        story.cancel(Call(body={form.value: value}))
+    story.cancel(Call(body={"out_task_id": int(task.out_task_id or "0")}))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-15")
+@pytest.mark.stories(8)
+@given(fields=extras, form=forms, first=st.booleans(), known=st.sampled_from((True, True, False)))
+def test_naming_a_task_among_unknown_fields(
+    teller: Teller,
+    fields: dict[str, object],
+    form: Form,
+    first: bool,
+    known: bool,
+) -> None:
+    """Fields that nobody documented, before or after the identifier, beside a path, with a task or without one."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    call = (
+        by(form, task)
+        if known
+        else naming(form, story.unknown(task) if form is not Form.OUT_TASK_ID else "none-such-1")
+    )
+    named = call.body if isinstance(call.body, dict) else {}
+    story.look()
+    story.cancel(Call(path=call.path, body={**fields, **named} if first else {**named, **fields}))
+    story.look(task, witness)
+    story.verify()

@@ -1,0 +1,97 @@
+"""Stories about what a cancel does to a task in each state, to its neighbours, and to the work when it is wanted again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.exchange import Form
+from conformance.states import State
+from conformance.strategies import FORMS, forms
+from conformance.target.call import by
+from conformance.target.provision import AUTO, fresh_identifier
+
+if TYPE_CHECKING:
+    from conformance.teller import Teller
+
+
+@pytest.mark.aims("STATE-1", "STATE-3", "STATE-5", "STATE-6")
+@pytest.mark.stories(6)
+@given(form=forms, named=st.booleans(), looks=st.integers(0, 2))
+def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, looks: int) -> None:
+    """A pending task, seen before or not, is cancelled and then seen through both identifiers, on new connections."""
+    story = teller.story()
+    task = story.task(out=AUTO if named else None)
+    for _ in range(looks):
+        story.query(task)
+    story.cancel(by(form, task))
+    story.query(task, fresh=True)
+    story.query(task, form=Form.OUT_TASK_ID, fresh=True)
+    story.verify()
+
+
+@pytest.mark.aims("STATE-2", "STATE-3", "STATE-5", "STATE-6")
+@pytest.mark.stories(3)
+@pytest.mark.parametrize("form", FORMS)
+@given(named=st.booleans())
+def test_cancelling_a_running_task(teller: Teller, form: Form, named: bool) -> None:
+    """A running task is cancelled by each form, and seen through both identifiers."""
+    story = teller.story()
+    task = story.task(State.RUNNING, out=AUTO if named or form is Form.OUT_TASK_ID else None)
+    story.cancel(by(form, task))
+    story.query(task, form=Form.OUT_TASK_ID)
+    story.query(task, fresh=True)
+    story.verify()
+
+
+@pytest.mark.aims("STATE-4", "STATE-5")
+@pytest.mark.stories(3)
+@pytest.mark.parametrize("like", [State.COMPLETED, State.FAILED])
+@given(form=forms)
+def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form: Form) -> None:
+    """A task that would have completed, or failed, is cancelled before; it is watched past that time."""
+    story = teller.story()
+    task = story.task(State.PENDING, like=like)
+    story.cancel(by(form, task))
+    story.query(task)
+    story.query(task, form=Form.OUT_TASK_ID)
+    story.verify()
+
+
+@pytest.mark.aims("STATE-7")
+@pytest.mark.stories(5)
+@given(
+    states=st.sampled_from(((State.PENDING,) * 3, (State.PENDING,) * 3, (State.RUNNING, State.PENDING, State.PENDING))),
+    form=forms,
+    similar=st.sampled_from(("head", "tail", "none")),
+    chosen=st.integers(0, 2),
+)
+def test_cancelling_one_of_three(
+    teller: Teller, states: tuple[State, State, State], form: Form, similar: str, chosen: int
+) -> None:
+    """Of three tasks with the same parameters, submitted together, one is cancelled and the others go on."""
+    story = teller.story()
+    stem = fresh_identifier()
+    names = {"head": "{0}-{1}", "tail": "{1}-{0}", "none": ""}
+    made = [names[similar].format(stem, index) or AUTO for index in range(3)]
+    tasks = [story.task(state, out=out) for state, out in zip(states, made, strict=True)]
+    story.look()
+    story.cancel(by(form, tasks[chosen]))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("STATE-8")
+@pytest.mark.stories(2)
+@given(form=forms)
+def test_submitting_the_work_again(teller: Teller, form: Form) -> None:
+    """After the cancel of a stuck task the work is submitted again, with other parameters and a new identifier."""
+    story = teller.story()
+    task = story.task()
+    story.cancel(by(form, task))
+    story.query(task)
+    story.wait(story.again(task, State.RUNNING))
+    story.verify()

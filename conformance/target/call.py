@@ -1,0 +1,34 @@
+"""A cancel as a test means it, before it becomes a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.exchange import ABSENT, Form
+from conformance.lawful import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """The identifiers of one cancel: in the path, in a JSON body, or in a body of raw bytes."""
+
+    path: str | None = None
+    body: object = ABSENT
+    raw: bytes | None = None
+    content_type: str | None = "application/json"
+
+
+def by(form: Form, task: Task) -> Call:
+    """The cancel of `task` in one form; a task without `out_task_id` is named by its task id instead."""
+    if form is Form.PATH:
+        return Call(path=task.task_id)
+    if form is Form.OUT_TASK_ID and task.out_task_id is not None:
+        return Call(body={"out_task_id": task.out_task_id})
+    return Call(body={"task_id": task.task_id})
+
+
+def naming(form: Form, identifier: object) -> Call:
+    """The cancel, in one form, of whatever the identifier names."""
+    if form is Form.PATH:
+        return Call(path=str(identifier))
+    return Call(body={form.value: identifier})

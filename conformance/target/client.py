@@ -1,0 +1,276 @@
+"""The only module that speaks HTTP: requests out, exchanges into the journal, nothing else.
+
+Whatever comes back is bounded: each exchange has one deadline over all of it, a body is cut at a size, compressed ones
+are inflated here under the same cap, redirects are not followed and the environment's proxies are not used. Trouble of
+the infrastructure is waited out within the profile's limits (ruling R17), every attempt an exchange of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import ssl
+import time
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+import httpx
+
+from conformance.exchange import ABSENT, Answer, Exchange, Operation, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from conformance.target.profile import Profile
+
+    from conformance.contract import Contract, Route
+    from conformance.journal import Journal
+    from conformance.target.call import Call
+
+MOST_BYTES: Final = 2 << 20
+"""Bytes of an answer's body that are read; the rest is cut off."""
+
+_MOST_HEADER_BYTES: Final = 64 << 10
+_FIRST_WAIT: Final = 0.2
+_LONGEST_WAIT: Final = 10.0
+_LONGEST_REASON: Final = 200
+NOBODY: Final = "nobody"
+"""The role of a request without any key."""
+
+
+class Client:
+    """Sends requests for the roles of one profile, and writes each exchange into the journal before it returns it."""
+
+    def __init__(self, profile: Profile, contract: Contract, journal: Journal) -> None:
+        self._profile = profile
+        self._contract = contract
+        self._journal = journal
+        self._chance = random.Random()  # noqa: S311 - jitter
+        self._next_send = 0.0
+        self._secrets = {role: profile.secret(role).encode() for role in profile.keys}
+        self._warm = self._connections(keep=True)
+        self._fresh = self._connections(keep=False)
+        self.unanswered = 0
+        """Exchanges in a row that brought no answer at all."""
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._warm.close()
+        self._fresh.close()
+
+    def cancel(self, story: int, role: str, call: Call, *, fresh: bool = False) -> list[Exchange]:
+        """Send one cancel; every attempt that it took, the last one last."""
+        route = self._contract.routes["cancel" if call.path is None else "cancel_task"]
+        content = call.raw
+        if content is None and call.body is not ABSENT:
+            content = json.dumps(call.body).encode()
+        headers = [] if content is None or call.content_type is None else [("content-type", call.content_type)]
+        url = self._url("cancel" if call.path is None else "cancel_task", route, call.path)
+        request = Request(
+            operation=Operation.CANCEL,
+            role=role,
+            method=route.method,
+            url=url,
+            headers=tuple(headers),
+            content=content,
+            path_id=call.path,
+        )
+        return self._persevere(story, request, fresh=fresh)
+
+    def query(self, story: int, role: str, field: str, identifier: str, *, fresh: bool = False) -> list[Exchange]:
+        """Ask for the task that has `identifier` in `field`; every attempt, the last one last."""
+        route = self._contract.routes["query"]
+        method = self._profile.query.method or route.method
+        url, content, headers = self._url("query", route), None, []
+        if method == "GET":
+            url = f"{url}?{urlencode({field: identifier}, errors='surrogatepass')}"
+        else:
+            content, headers = json.dumps({field: identifier}).encode(), [("content-type", "application/json")]
+        request = Request(
+            operation=Operation.QUERY, role=role, method=method, url=url, headers=tuple(headers), content=content
+        )
+        return self._persevere(story, request, fresh=fresh)
+
+    def submit(self, story: int, role: str, body: dict[str, object]) -> list[Exchange]:
+        """Submit one task. Without an idempotency key in `body` a lost answer is not asked for again."""
+        route = self._contract.routes["submit"]
+        request = Request(
+            operation=Operation.SUBMIT,
+            role=role,
+            method=route.method,
+            url=self._url("submit", route),
+            headers=(("content-type", "application/json"),),
+            content=json.dumps(body).encode(),
+        )
+        return self._persevere(story, request, fresh=False, repeatable="out_task_id" in body)
+
+    def account(self, story: int, role: str, url: str) -> list[Exchange]:
+        """Read the account of `role`."""
+        absolute = urljoin(self._profile.base_url, url)
+        request = Request(operation=Operation.ACCOUNT, role=role, method="GET", url=absolute)
+        return self._persevere(story, request, fresh=False)
+
+    def _persevere(self, story: int, request: Request, *, fresh: bool, repeatable: bool = True) -> list[Exchange]:
+        """Send until the target gives an answer of its own, within the limits on retries and patience."""
+        limits = self._profile.limits
+        give_up = time.monotonic() + limits.patience
+        attempts: list[Exchange] = []
+        while True:
+            exchange = self._exchange(story, request, fresh=fresh or bool(attempts))
+            attempts.append(exchange)
+            self.unanswered = 0 if exchange.answer else self.unanswered + 1
+            if not exchange.unavailable or len(attempts) > limits.retries:
+                return attempts
+            if exchange.answer is None and not repeatable:
+                return attempts
+            pause = _pause(exchange.answer, len(attempts), self._chance)
+            if time.monotonic() + pause > give_up:
+                return attempts
+            time.sleep(pause)
+
+    def _exchange(self, story: int, request: Request, *, fresh: bool) -> Exchange:
+        self._keep_rate()
+        sent_at = time.monotonic()
+        shown = replace(request, headers=(*request.headers, *self._authorization(request.role, masked=True)))
+        number = self._journal.begin_exchange(story, shown, sent_at)
+        answer, lost = None, None
+        try:
+            answer = self._answer(request, self._fresh if fresh else self._warm, sent_at)
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, TimeoutError) as error:
+            lost = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+        ended_at = time.monotonic()
+        exchange = Exchange(number=number, request=shown, sent_at=sent_at, ended_at=ended_at, answer=answer, lost=lost)
+        self._journal.end_exchange(exchange)
+        return exchange
+
+    def _answer(self, request: Request, connections: httpx.Client, sent_at: float) -> Answer:
+        headers = [*request.headers, *self._authorization(request.role, masked=False)]
+        made = connections.build_request(request.method, request.url, headers=headers, content=request.content)
+        response = connections.send(made, stream=True)
+        try:
+            deadline = sent_at + self._profile.limits.timeout
+            content = _body(response, deadline)
+        finally:
+            response.close()
+        return Answer(
+            status=response.status_code,
+            headers=tuple(self._shown_headers(response)),
+            content=self._without_secrets(content),
+        )
+
+    def _authorization(self, role: str, *, masked: bool) -> list[tuple[str, str]]:
+        if role == NOBODY:
+            return []
+        value = "$KEY" if masked else self._profile.secret(role)
+        if self._profile.auth.header == "authorization":
+            return [("authorization", f"Bearer {value}")]
+        return [("x-api-key", value)]
+
+    def _url(self, name: str, route: Route, path_id: str | None = None) -> str:
+        path = getattr(self._profile.paths, name) or route.path
+        if path_id is not None:
+            path = path.replace("{task_id}", quote(path_id, safe="", errors="surrogatepass"))
+        return self._profile.base_url.rstrip("/") + "/" + path.lstrip("/")
+
+    def _keep_rate(self) -> None:
+        rate = self._profile.limits.rate
+        if rate is None:
+            return
+        now = time.monotonic()
+        if now < self._next_send:
+            time.sleep(self._next_send - now)
+        self._next_send = max(now, self._next_send) + 1 / rate
+
+    def _shown_headers(self, response: httpx.Response) -> Iterable[tuple[str, str]]:
+        left = _MOST_HEADER_BYTES
+        for name, value in response.headers.raw:
+            left -= len(name) + len(value)
+            if left < 0:
+                return
+            yield name.decode("latin-1"), self._without_secrets(value).decode("latin-1")
+
+    def _without_secrets(self, content: bytes) -> bytes:
+        for secret in self._secrets.values():
+            if secret in content:
+                content = content.replace(secret, b"$KEY")
+        return content
+
+    def _connections(self, *, keep: bool) -> httpx.Client:
+        limits = self._profile.limits
+        bundle = self._profile.ca_bundle
+        verify = ssl.create_default_context(cafile=str(bundle)) if bundle else _default_verify(self._profile.base_url)
+        return httpx.Client(
+            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "cancel-conformance"},
+            timeout=httpx.Timeout(limits.timeout),
+            limits=httpx.Limits(max_keepalive_connections=None if keep else 0),
+            follow_redirects=False,
+            trust_env=False,
+            verify=verify,
+        )
+
+
+def _default_verify(base_url: str) -> bool:
+    """No certificates are loaded where none is needed: that is half of a client's start."""
+    return urlsplit(base_url).scheme == "https"
+
+
+def _body(response: httpx.Response, deadline: float) -> bytes:
+    """The body, inflated, cut at `MOST_BYTES`.
+
+    Raises:
+        TimeoutError: the deadline passed first.
+    """
+    inflate = _inflater(response.headers.get("content-encoding", ""))
+    parts, left = [], MOST_BYTES
+    for chunk in response.iter_raw():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the exchange passed its deadline")
+        part = inflate.decompress(chunk, left) if inflate else chunk[:left]
+        parts.append(part)
+        left -= len(part)
+        if left <= 0:
+            break
+    return b"".join(parts)
+
+
+def _inflater(encoding: str) -> zlib._Decompress | None:
+    if encoding.strip().lower() in {"gzip", "x-gzip", "deflate"}:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    return None
+
+
+def _pause(answer: Answer | None, attempt: int, chance: random.Random) -> float:
+    """Seconds to wait before the next attempt: as the target says, else longer each time, with jitter."""
+    wait = _FIRST_WAIT * 2 ** (attempt - 1) * chance.uniform(0.5, 1.5)
+    if answer is not None:
+        asked = _number(answer.header("retry-after"))
+        reset = _number(answer.header("x-ratelimit-reset")) if answer.status == httpx.codes.TOO_MANY_REQUESTS else None
+        if asked is not None:
+            wait = max(wait, asked)
+        elif reset is not None:
+            wait = max(wait, min(reset - time.time(), _LONGEST_WAIT))
+    return wait
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and value >= 0 else None
+
+
+def posted(url: str, document: object, within: float) -> str:
+    """The answer's text of one POST of a JSON document to a URL of the user's own, within so many seconds.
+
+    Raises:
+        ConnectionError: it was not answered with a 2xx.
+    """
+    try:
+        response = httpx.post(url, json=document, timeout=within, trust_env=False)
+        response.raise_for_status()
+    except httpx.HTTPError as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
+    return response.text[:MOST_BYTES]

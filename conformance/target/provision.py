@@ -1,0 +1,275 @@
+"""Ways into each state, through the public API alone: submit, wait, cancel, or what the profile offers instead."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from conformance.exchange import Exchange
+from conformance.lawful import Task
+from conformance.states import LIVE, TERMINAL, State
+from conformance.target.budget import BudgetSpent
+from conformance.target.hook import HookFailed, ask
+
+if TYPE_CHECKING:
+    from conformance.target.profile import Hook, Profile
+
+    from conformance.contract import Contract
+    from conformance.journal import Journal
+    from conformance.story import Terms
+    from conformance.target.budget import Budget
+    from conformance.target.client import Client
+
+AUTO: Final = "\0auto"
+"""In place of an `out_task_id`: an ordinary one of our own."""
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 2.0
+_WITHIN: Final = {State.PENDING: 30.0, State.RUNNING: 120.0, State.COMPLETED: 600.0, State.FAILED: 600.0}
+_SHARED: Final = (State.COMPLETED, State.FAILED)
+_OVER: Final = 1.2
+_ACCEPTED: Final = range(200, 300)
+
+
+class OutOfReach(Exception):
+    """A task could not be brought into the state wanted; the text says why and what would help."""
+
+
+class NotAccepted(OutOfReach):
+    """The target refused the submit."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a task gets into `state`: the body to submit, and how long it then holds at the least, in seconds."""
+
+    state: State
+    body: dict[str, Any] | None
+    holds: float | None
+    within: float
+    price: Decimal
+
+
+@dataclass
+class Stage:
+    """A task in the making, with what was heard of it so far."""
+
+    task: Task
+    recipe: Recipe
+    exchanges: list[Exchange]
+    state: State | None = None
+
+
+class Provision:
+    """Brings tasks into states for one run; terminal ones are shared, live ones are made anew each time."""
+
+    def __init__(
+        self, profile: Profile, contract: Contract, client: Client, journal: Journal, budget: Budget, terms: Terms
+    ) -> None:
+        self._profile = profile
+        self._contract = contract
+        self._client = client
+        self._journal = journal
+        self._budget = budget
+        self._terms = terms
+        self._story = journal.begin_story("tasks on the way to their states", ())
+        self._shared: dict[State, list[Stage]] = {state: [] for state in _SHARED}
+        self._lasted: dict[State, float] = {}
+        self.used_up: dict[State, str] = {}
+        """States that proved out of reach, with the reason: they are not tried again."""
+
+    def recipe(self, state: State) -> Recipe:
+        """The profile's way into `state`, or the contract's example of one."""
+        given = self._profile.states.get(state)
+        body = (given.submit if given else None) or self._contract.submit_body(state)
+        return Recipe(
+            state=state,
+            body=dict(body) if body else None,
+            holds=given.holds if given else None,
+            within=(given.within if given else None) or _WITHIN[state],
+            price=(given.credits if given else None) or Decimal(0),
+        )
+
+    def order(self, count: int) -> None:
+        """Start `count` tasks on their way into each of the slow states, so that they are ready when wanted."""
+        for state in _SHARED:
+            self._shared[state] += [self._fixed(task_id, state) for task_id in self._fixed_ids(state)]
+            while len(self._shared[state]) < count and state not in self.used_up:
+                out_task_id = None if len(self._shared[state]) % 2 else AUTO
+                try:
+                    self._shared[state].append(self.submit(self._story, state, out_task_id=out_task_id))
+                except OutOfReach as error:
+                    self.used_up.setdefault(state, str(error))
+
+    def submit(
+        self, story: int, state: State, *, role: str = "owner", out_task_id: str | None = AUTO, after: str | None = None
+    ) -> Stage:
+        """Submit a task by the recipe of `state`; it is not waited for.
+
+        Raises:
+            OutOfReach: there is no recipe, the budget is spent, or the target does not accept it.
+        """
+        if state in self.used_up:
+            raise OutOfReach(self.used_up[state])
+        recipe, given = self.recipe(state), self._profile.states.get(state)
+        if given is not None and given.hook is not None and role == "owner":
+            return self._hooked(recipe, given.hook)
+        if recipe.body is None:
+            raise OutOfReach(f"nothing says how to get a {state} task; write [states.{state}] submit = {{…}}")
+        body = dict(recipe.body)
+        if out_task_id is not None:
+            body["out_task_id"] = fresh_identifier() if out_task_id == AUTO else out_task_id
+        try:
+            self._budget.admit(recipe.price)
+        except BudgetSpent as error:
+            raise OutOfReach(str(error)) from error
+        exchanges = self._client.submit(story, role, body)
+        return self._submitted(recipe, role, body.get("out_task_id"), exchanges, after)
+
+    def bring(self, story: int, stage: Stage) -> Stage:
+        """Wait until the task of `stage` is in the state of its recipe.
+
+        Raises:
+            OutOfReach: it went past the state, or did not reach it in time.
+        """
+        wanted, pauses = stage.recipe.state, _pauses()
+        give_up = (stage.task.submitted_at or time.monotonic()) + stage.recipe.within
+        while True:
+            self._read(story, stage)
+            if stage.state is wanted:
+                self._learn(stage)
+                return stage
+            if stage.state in TERMINAL:
+                raise OutOfReach(f"a task that was to be {wanted} was seen {stage.state} instead")
+            if time.monotonic() > give_up:
+                raise OutOfReach(
+                    f"no task was seen {wanted} within {stage.recipe.within:g} s;"
+                    f" write another submit body or a larger within in [states.{wanted}]"
+                )
+            time.sleep(next(pauses))
+
+    def shared(self, state: State, index: int) -> Stage:
+        """One of the shared tasks in a terminal state, waited for where need be.
+
+        Raises:
+            OutOfReach: no task gets into that state.
+        """
+        usable = [stage for stage in self._shared[state] if stage.state in {None, state}]
+        if not usable:
+            reason = self.used_up.setdefault(state, f"no task stayed {state}")
+            raise OutOfReach(reason)
+        stage = usable[index % len(usable)]
+        if stage.state is None:
+            try:
+                self.bring(self._story, stage)
+            except OutOfReach as error:
+                self._shared[state].remove(stage)
+                if not self._shared[state]:
+                    self.used_up[state] = str(error)
+                    raise
+                return self.shared(state, index)
+        return stage
+
+    def dismiss(self, task: Task) -> None:
+        """A shared task is no longer in its state: nobody is to have it again."""
+        for stages in self._shared.values():
+            stages[:] = [stage for stage in stages if stage.task.task_id != task.task_id]
+
+    def due(self, task: Task) -> Task:
+        """`task` with the time by which it would have ended undisturbed, as far as the run has learned it."""
+        lasted = self._lasted.get(State(task.wanted))
+        if lasted is None or task.submitted_at is None:
+            return task
+        return replace(task, due=task.submitted_at + lasted * _OVER + _FIRST_PAUSE)
+
+    def _submitted(
+        self, recipe: Recipe, role: str, out_task_id: str | None, exchanges: list[Exchange], after: str | None
+    ) -> Stage:
+        last = exchanges[-1]
+        document = last.answer.document if last.answer else None
+        task_id = document.get("task_id") if isinstance(document, dict) else None
+        if last.answer is None or last.answer.status not in _ACCEPTED or not isinstance(task_id, str) or not task_id:
+            raise NotAccepted(f"submit was not accepted: {_short(last)}")
+        submitted_at = exchanges[0].sent_at
+        holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
+        task = Task(
+            task_id=task_id,
+            out_task_id=out_task_id,
+            role=role,
+            wanted=recipe.state.value,
+            submitted_at=submitted_at,
+            pending_until=holds if recipe.state is State.PENDING else float("-inf"),
+            live_until=holds if recipe.state in LIVE else float("-inf"),
+            after=after,
+        )
+        self._journal.keep_task(task)
+        return Stage(task=task, recipe=recipe, exchanges=list(exchanges))
+
+    def _read(self, story: int, stage: Stage) -> None:
+        [*_, exchange] = self._client.query(story, stage.task.role, "task_id", stage.task.task_id)
+        stage.exchanges.append(exchange)
+        document = exchange.answer.document if exchange.answer else None
+        if exchange.answer and not exchange.unavailable and not isinstance(document, dict):
+            raise OutOfReach(f"a query of a submitted task was answered {_short(exchange)}")
+        name = document.get("status") if isinstance(document, dict) else None
+        stage.state = self._terms.states.get(name) if isinstance(name, str) else None
+        if exchange.answer and exchange.answer.status not in _ACCEPTED and not exchange.unavailable:
+            raise OutOfReach(f"a query of a submitted task was answered {_short(exchange)}")
+        if stage.state in TERMINAL:
+            self._journal.end_task(stage.task.task_id)
+
+    def _learn(self, stage: Stage) -> None:
+        if stage.state in TERMINAL and stage.task.submitted_at is not None:
+            lasted = stage.exchanges[-1].ended_at - stage.task.submitted_at
+            self._lasted[stage.recipe.state] = min(lasted, self._lasted.get(stage.recipe.state, lasted))
+
+    def _fixed_ids(self, state: State) -> list[str]:
+        given = self._profile.states.get(state)
+        return list(given.tasks) if given else []
+
+    def _fixed(self, task_id: str, state: State) -> Stage:
+        task = Task(task_id=task_id, out_task_id=None, role="owner", wanted=state.value)
+        self._journal.keep_task(task)
+        self._journal.end_task(task_id)
+        return Stage(task=task, recipe=self.recipe(state), exchanges=[])
+
+    def _hooked(self, recipe: Recipe, hook: Hook) -> Stage:
+        """A task that the profile's hook has put into the state (ruling R25: it is certain to hold from then on)."""
+        try:
+            task_id, out_task_id = ask(hook, recipe.state, recipe.within)
+        except HookFailed as error:
+            raise OutOfReach(f"the hook of [states.{recipe.state}] failed: {error}") from error
+        holds = time.monotonic() + recipe.holds if recipe.holds is not None else float("-inf")
+        task = Task(
+            task_id=task_id,
+            out_task_id=out_task_id,
+            role="owner",
+            wanted=recipe.state.value,
+            pending_until=holds if recipe.state is State.PENDING else float("-inf"),
+            live_until=holds if recipe.state in LIVE else float("-inf"),
+        )
+        self._journal.keep_task(task)
+        return Stage(task=task, recipe=recipe, exchanges=[])
+
+
+def fresh_identifier() -> str:
+    """An ordinary `out_task_id` that nobody has used."""
+    return f"{secrets.token_hex(5)}-conformance"
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * 1.3, _LONGEST_PAUSE)
+
+
+def _short(exchange: Exchange) -> str:
+    if exchange.answer is None:
+        return f"by nothing ({exchange.lost})"
+    return f"{exchange.answer.status} {json.dumps(exchange.answer.content[:160].decode(errors='replace'))[1:-1]}"

@@ -1,0 +1,245 @@
+"""Tellers: how a test of the suite makes stories. A test tells what is said; the checks say what it means."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from conformance.checks import judgements
+from conformance.exchange import Form, Operation
+from conformance.states import LIVE, TERMINAL, State
+from conformance.story import OK, Story
+from conformance.target.call import Call, by
+from conformance.target.provision import AUTO, NotAccepted, Stage
+from conformance.verdict import Judgement, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from conformance.exchange import Exchange
+    from conformance.lawful import Task
+    from conformance.run import Run
+
+_FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
+_SHARED: Final = {State.COMPLETED, State.FAILED}
+_HOLDS_LONG: Final = 15.0
+
+
+class Violation(AssertionError):
+    """A story broke a requirement; the text tells all of it."""
+
+
+class Teller:
+    """Makes the stories of one test; `aims` are the rows for which the test exists."""
+
+    def __init__(self, run: Run, title: str, aims: Iterable[str]) -> None:
+        self.run = run
+        self.title = title
+        self.aims = tuple(aims)
+        self.broken: list[Judgement] = []
+        self.told = 0
+
+    def story(self) -> Telling:
+        """A new story, so far without tasks."""
+        self.told += 1
+        return Telling(self, self.run.journal.begin_story(self.title, self.aims), first=self.told == 1)
+
+    def about(self, task: State, *more: State) -> tuple[Telling, Task]:
+        """A new story about tasks in the given states; the first of them beside it."""
+        telling = self.story()
+        tasks = [telling.task(state) for state in (task, *more)]
+        return telling, tasks[0]
+
+
+class Telling:
+    """A story while it is being told: what is said through it goes to the target and into the journal."""
+
+    def __init__(self, teller: Teller, number: int, *, first: bool) -> None:
+        self.number = number
+        self.title = teller.title
+        self.tasks: dict[str, Task] = {}
+        self.exchanges: list[Exchange] = []
+        self.broken: list[Judgement] = []
+        self.lingers: set[str] = set()
+        self._teller = teller
+        self._run = teller.run
+        self._first = first
+        self._stages: dict[str, Stage] = {}
+
+    def task(
+        self, state: State = State.PENDING, *, out: str | None = AUTO, like: State | None = None, role: str = "owner"
+    ) -> Task:
+        """A task in `state`: made for this story, or, completed and failed, one of those that all stories share.
+
+        `like` submits by the recipe of another state. A cancelled task is made by cancelling a pending one.
+
+        Raises:
+            OutOfReach: the target cannot be brought to show one.
+        """
+        if state in _SHARED and role == "owner":
+            return self._shared(state)
+        if state is State.CANCELLED:
+            task = self.task(State.PENDING, out=out, like=like, role=role)
+            self.cancel(by(Form.PATH, task), role=role)
+            self.query(task)
+            return task
+        stage = self._run.provision.submit(self.number, like or state, out_task_id=out, role=role)
+        self._adopt(stage)
+        if state is not State.PENDING:
+            self.wait(stage.task)
+        return stage.task
+
+    def named(self, out_task_id: str) -> Task | None:
+        """A pending task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
+
+        Raises:
+            OutOfReach: no such task can be made at all, or the budget is spent.
+        """
+        try:
+            stage = self._run.provision.submit(self.number, State.PENDING, out_task_id=out_task_id)
+        except NotAccepted:
+            return None
+        if stage.task.task_id in self.tasks:
+            return None
+        self._adopt(stage)
+        return stage.task
+
+    def again(self, task: Task, like: State) -> Task:
+        """The work of a cancelled task, submitted anew with the parameters of another recipe."""
+        stage = self._run.provision.submit(self.number, like, role=task.role, after=task.task_id)
+        self._adopt(stage)
+        return stage.task
+
+    def query(self, task: Task, *, form: Form = Form.TASK_ID, fresh: bool = False) -> Exchange:
+        """Ask for a task by one of its identifiers, with its owner's key."""
+        by_out = form is Form.OUT_TASK_ID and task.out_task_id is not None
+        field = Form.OUT_TASK_ID if by_out else Form.TASK_ID
+        identifier = task.out_task_id if by_out and task.out_task_id is not None else task.task_id
+        heard = self._run.client.query(self.number, task.role, field.value, identifier, fresh=fresh)
+        return self._hear(heard)
+
+    def look(self, *tasks: Task) -> None:
+        """Ask for each of the tasks, or for all of the story's."""
+        for task in tasks or tuple(self.tasks.values()):
+            self.query(task)
+
+    def cancel(self, call: Call, *, role: str = "owner", fresh: bool = False) -> Exchange:
+        """Send a cancel."""
+        return self._hear(self._run.client.cancel(self.number, role, call, fresh=fresh))
+
+    def wait(self, task: Task) -> None:
+        """Ask for a task until it is in the state that its recipe leads to.
+
+        Raises:
+            OutOfReach: it does not get there.
+        """
+        stage = self._stages[task.task_id]
+        heard = len(stage.exchanges)
+        try:
+            self._run.provision.bring(self.number, stage)
+        finally:
+            self.exchanges += stage.exchanges[heard:]
+
+    def unknown(self, like: Task | None = None) -> str:
+        """A well-formed task id that names nothing."""
+        return self._run.unknown_task_id(like.task_id if like else None)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+    def verify(self) -> None:
+        """Have every check judge the story, and leave nothing of it running."""
+        self._keep_or_end()
+        self.judge()
+        self._teller.broken += self.broken
+        self._run.tellings.append(self)
+
+    def judge(self) -> None:
+        """Judge the story as it now stands, in place of any earlier judgement."""
+        story = self.told()
+        found = list(judgements(story, self._run.order.only))
+        self._run.journal.judge(self.number, found, story.forms_seen)
+        self.broken = [each for each in found if each.outcome is Outcome.BROKEN]
+
+    def told(self) -> Story:
+        """The story so far."""
+        return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title)
+
+    def look_again(self, *, cancel_as: Form | None) -> None:
+        """Ask again for each of the story's own tasks, and cancel again what was cancelled; end what lingered."""
+        for task_id in self._stages:
+            task = self._run.provision.due(self.tasks[task_id])
+            self.tasks[task_id] = task
+            self._run.journal.keep_task(task)
+            read = self.query(task, form=Form.OUT_TASK_ID if cancel_as is Form.PATH else Form.TASK_ID, fresh=True)
+            if cancel_as is not None and self._shows(read) in TERMINAL:
+                self.cancel(by(cancel_as, task), role=task.role, fresh=True)
+                self.query(task)
+            elif task_id in self.lingers:
+                self.cancel(by(Form.PATH, task), role=task.role)
+        self.judge()
+
+    @property
+    def watched_until(self) -> float:
+        """The instant by which every task of the story would have ended undisturbed, as far as that is known."""
+        due = (self._run.provision.due(self.tasks[task_id]).due for task_id in self._stages)
+        return max((instant for instant in due if instant is not None), default=0.0)
+
+    def _shared(self, state: State) -> Task:
+        """A shared task that, by the last that was heard of it, is still in its state."""
+        while True:
+            stage = self._run.provision.shared(state, self.number)
+            if stage.task.task_id not in self.tasks:
+                self._adopt(stage, own=False)
+            read = stage.exchanges[-1] if stage.exchanges else None
+            if read is not None and read.request.operation is Operation.QUERY and self.number % 2:
+                return stage.task
+            read = self.query(stage.task)
+            if self._shows(read) in {state, None}:
+                stage.exchanges.append(read)
+                return stage.task
+            self._run.provision.dismiss(stage.task)
+
+    def _adopt(self, stage: Stage, *, own: bool = True) -> None:
+        task = stage.task
+        self.tasks[task.task_id] = task
+        self._run.journal.cast(self.number, task)
+        if own:
+            self._stages[task.task_id] = stage
+            self.exchanges += stage.exchanges
+        elif stage.exchanges and stage.exchanges[-1].request.operation is Operation.QUERY:
+            self.exchanges.append(stage.exchanges[-1])
+            self._run.journal.retell(self.number, stage.exchanges[-1].number)
+
+    def _hear(self, heard: Sequence[Exchange]) -> Exchange:
+        self.exchanges += heard
+        for exchange in heard:
+            if exchange.request.role in self._roles() and self._shows(exchange) in TERMINAL:
+                document = exchange.answer.document if exchange.answer else None
+                if isinstance(document, dict) and document.get("task_id") in self.tasks:
+                    self._run.journal.end_task(document["task_id"])
+        return heard[-1]
+
+    def _roles(self) -> set[str]:
+        return {task.role for task in self.tasks.values()}
+
+    def _shows(self, exchange: Exchange) -> State | None:
+        answer = exchange.answer
+        if answer is None or answer.status != OK or not isinstance(answer.document, dict):
+            return None
+        name = answer.document.get("status")
+        return self._run.terms.states.get(name) if isinstance(name, str) else None
+
+    def _keep_or_end(self) -> None:
+        """End what still runs; the first story of a test keeps what is sure to hold, to be looked at again."""
+        story = self.told()
+        for task_id in self._stages:
+            task = self.tasks[task_id]
+            reads = story.reads_of(task)
+            if reads and reads[-1].state in TERMINAL:
+                continue
+            if self._first and task.pending_until > time.monotonic() + _HOLDS_LONG:
+                self.lingers.add(task_id)
+            elif not reads or reads[-1].state in LIVE:
+                self.cancel(by(Form.PATH, task), role=task.role)

@@ -1,0 +1,153 @@
+"""Judgements, what they add up to, and what that means for a gate.
+
+One judgement is one law held against one exchange. A verdict on a requirement is what all judgements of a run add up
+to: anything broken fails it, nothing judged proves nothing. A *held* that rests on a refusal counts only where the
+same key and the same form were seen to be accepted in the same run (its premises).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+from conformance.exchange import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Premise = tuple[str, Form]
+"""A role and a form that must have been seen to be accepted."""
+
+
+class Outcome(StrEnum):
+    """What a check found."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """One finding of a check: broken says what was wanted and got, undecided says why."""
+
+    outcome: Outcome
+    requirement: str = ""
+    exchange: int | None = None
+    wanted: str = ""
+    got: str = ""
+    why: str = ""
+    premises: frozenset[Premise] = frozenset()
+
+    def on(self, requirement: str) -> Judgement:
+        """The same finding, on `requirement`."""
+        return replace(self, requirement=requirement)
+
+
+class Verdict(StrEnum):
+    """What a run says about one requirement."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    KNOWN = "known"
+    INCONCLUSIVE = "inconclusive"
+    NOT_OBSERVABLE = "not observable"
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    PLANNED = "planned"
+
+
+class ExitCode(IntEnum):
+    """What a run's process says to its caller."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    OUR_FAULT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """A verdict on one requirement, with its counts and its reason."""
+
+    requirement: str
+    level: str
+    verdict: Verdict
+    held: int = 0
+    broken: tuple[Judgement, ...] = ()
+    undecided: int = 0
+    reason: str = ""
+    stale: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What, beside the judgements, decides verdicts: acceptance seen, and what the profile says."""
+
+    accepted: frozenset[Premise] = frozenset()
+    obstacles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    not_observable: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, str] = field(default_factory=dict)
+    expired: frozenset[str] = frozenset()
+
+
+def ruling(requirement: str, level: str, judgements: Iterable[Judgement], facts: Circumstances) -> Ruling:
+    """What `judgements`, all on `requirement`, add up to.
+
+    `level` is MUST, SHOULD or EXT; a broken SHOULD or EXT row warns.
+    """
+    held, undecided, why = 0, 0, ""
+    broken = []
+    for judgement in judgements:
+        if judgement.outcome is Outcome.BROKEN:
+            broken.append(judgement)
+        elif judgement.outcome is Outcome.HELD and judgement.premises <= facts.accepted:
+            held += 1
+        else:
+            undecided += 1
+            why = why or judgement.why or _unmet(judgement.premises - facts.accepted)
+    obstacles = facts.obstacles.get(requirement, ())
+    reason = why or (obstacles[0] if obstacles else "no story of this run met its premise")
+    verdict, said = _verdict(requirement, level, facts, held=held, broken=broken)
+    return Ruling(
+        requirement=requirement,
+        level=level,
+        verdict=verdict,
+        held=held,
+        broken=tuple(broken),
+        undecided=undecided,
+        reason=reason if verdict is Verdict.INCONCLUSIVE else said,
+        stale=requirement in facts.known and ((held > 0 and not broken) or requirement in facts.expired),
+    )
+
+
+def exit_code(rulings: Iterable[Ruling], *, sound: bool = True) -> ExitCode:
+    """The exit code that the verdicts amount to; `sound` is false where the suite itself was at fault."""
+    asked = [each for each in rulings if each.verdict is not Verdict.PLANNED]
+    if not sound:
+        return ExitCode.OUR_FAULT
+    if any(each.verdict is Verdict.FAIL or each.stale for each in asked):
+        return ExitCode.FAILED
+    musts = [each for each in asked if each.level == "MUST"]
+    proven = bool(musts) and all(each.verdict in {Verdict.PASS, Verdict.KNOWN} for each in musts)
+    return ExitCode.PASSED if proven else ExitCode.INCONCLUSIVE
+
+
+def _verdict(
+    requirement: str, level: str, facts: Circumstances, *, held: int, broken: list[Judgement]
+) -> tuple[Verdict, str]:
+    if broken and requirement in facts.known and requirement not in facts.expired:
+        return Verdict.KNOWN, facts.known[requirement]
+    if broken:
+        return (Verdict.FAIL if level == "MUST" else Verdict.WARN), broken[0].got
+    if held:
+        return Verdict.PASS, ""
+    if requirement in facts.not_observable:
+        return Verdict.NOT_OBSERVABLE, facts.not_observable[requirement]
+    return Verdict.INCONCLUSIVE, ""
+
+
+def _unmet(premises: frozenset[Premise]) -> str:
+    forms = " and ".join(sorted(f"{role}'s key in the {form} form" for role, form in premises))
+    return f"a refusal proves nothing here: no cancel with {forms} was accepted in this run"

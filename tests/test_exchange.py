@@ -1,0 +1,182 @@
+"""Requests and answers are read as what they are, however hostile."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from conformance.exchange import (
+    ABSENT,
+    MALFORMED,
+    UNAVAILABLE,
+    Answer,
+    Exchange,
+    Form,
+    Operation,
+    Request,
+    parsed,
+)
+
+JSON = (("Content-Type", "application/json"),)
+DEEP = b'{"task_id": "a", "x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+
+
+def cancel(
+    content: bytes | None = None, path_id: str | None = None, headers: tuple[tuple[str, str], ...] = JSON
+) -> Request:
+    """A cancel with that body."""
+    return Request(
+        operation=Operation.CANCEL,
+        role="owner",
+        method="POST",
+        url="https://target.example/v1/tasks/cancel",
+        headers=headers if content else (),
+        content=content,
+        path_id=path_id,
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"{}x", b"\xff{}", b"NaN", b'{"a": Infinity}', b"", b"[" * 100_000, b'{"a": 1,}', b"'a'", b"\xef\xbb\xbf{}"],
+    ids=repr,
+)
+def test_what_a_strict_reader_refuses_is_malformed(content: bytes) -> None:
+    """Cut off, with garbage behind, badly encoded, or Python's own idea of JSON."""
+    assert parsed(content) is MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"1.50", Decimal("1.50")),
+        (b"9" * 5000, Decimal("9" * 5000)),
+        (b"1e99999999999999999999", Decimal("Infinity")),
+        (b"-1e99999999999999999999", Decimal("-Infinity")),
+        (b'"\\ud800"', "\ud800"),
+    ],
+    ids=["exact", "long", "huge", "hugely negative", "half a character"],
+)
+def test_numbers_and_strings_are_read_without_loss(content: bytes, value: object) -> None:
+    """No number is too long to be read, and none is rounded."""
+    assert parsed(content) == value
+
+
+def test_no_document_is_too_deep() -> None:
+    """What lies deeper than anybody looks is left out; what lies above is there."""
+    document = parsed(DEEP)
+    assert isinstance(document, dict)
+    assert document["task_id"] == "a"
+    assert len(json.dumps(document)) < 500
+    assert parsed(DEEP[:-1]) is MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("content", "path_id", "forms", "form"),
+    [
+        (None, "a", {Form.PATH}, Form.PATH),
+        (b'{"task_id": "a"}', None, {Form.TASK_ID}, Form.TASK_ID),
+        (b'{"out_task_id": "a", "x": 1}', None, {Form.OUT_TASK_ID}, Form.OUT_TASK_ID),
+        (b'{"task_id": "a", "out_task_id": "b"}', None, {Form.TASK_ID, Form.OUT_TASK_ID}, None),
+        (b'{"out_task_id": "b"}', "a", {Form.PATH, Form.OUT_TASK_ID}, None),
+        (b'{"task_id": null}', None, {Form.TASK_ID}, None),
+        (b'{"task_id": ""}', None, {Form.TASK_ID}, None),
+        (b'{"task_id": 1}', None, {Form.TASK_ID}, None),
+        (b"{}", None, {Form.BODY}, None),
+        (None, None, {Form.BODY}, None),
+        (b"[", None, {Form.BODY}, None),
+        (b"[", "a", {Form.PATH}, None),
+    ],
+)
+def test_a_cancel_names_what_was_on_the_wire(
+    content: bytes | None, path_id: str | None, forms: set[Form], form: Form | None
+) -> None:
+    """The forms used are read from the bytes; there is one form only where there is one usable identifier."""
+    named = cancel(content, path_id).named
+    assert named.forms == forms
+    assert named.form is form
+    assert named.identifier == ("a" if form else None)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        cancel(b'{"task_id": "a"}', headers=()),
+        cancel(b'{"task_id": "a"}', headers=(("content-type", "text/plain"),)),
+        cancel(b'{"task_id": "a", "task_id": "a"}'),
+        cancel(b'{"task_id": "a", "x": {"y": 1, "y": 2}}'),
+        cancel(b'{"task_id": "a", "x": "\\u0000"}'),
+        cancel(b'{"task_id": "a", "x": "\\ud800"}'),
+        cancel(b'{"task_id": "a", "x": "' + b"x" * 600 + b'"}'),
+        cancel(b'{"task_id": "a"' + b" " * 5000 + b"}"),
+        cancel(b'\xef\xbb\xbf{"task_id": "a"}'),
+        cancel(b'{"task_id": "a", "x": 1e99999}'),
+        cancel(DEEP),
+    ],
+    ids=["no type", "another type", "doubled", "doubled inside", "NUL", "half", "long", "large", "BOM", "huge", "deep"],
+)
+def test_an_odd_dress_is_seen(request_: Request) -> None:
+    """What may be refused for its looks alone is odd, and its identifier is read all the same (R18, R19)."""
+    assert request_.named.odd
+    assert request_.named.identifier == "a"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        cancel(path_id="a"),
+        cancel(),
+        cancel(b'{"task_id": "a", "x": [1, {"y": null}]}'),
+        cancel(b'{"out_task_id": "a\\u0000\\ud83d\\ude00"}'),
+        cancel(b'{"task_id": "a"}', headers=(("content-type", "Application/JSON ; charset=utf-8"),)),
+    ],
+)
+def test_an_ordinary_dress_is_not_odd(request_: Request) -> None:
+    """Extra fields, odd identifiers and parameters of the content type are no reason to refuse."""
+    assert not request_.named.odd
+
+
+def test_of_a_doubled_key_both_readings_are_kept() -> None:
+    """The last value counts, and the first is remembered (R18)."""
+    named = cancel(b'{"task_id": "a", "task_id": "b"}').named
+    assert named.identifier == "b"
+    assert named.first is not None
+    assert named.first.identifier == "a"
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_no_body_is_bare(content: bytes | None) -> None:
+    """No byte is no body."""
+    named = cancel(content, "a").named
+    assert (named.bare, named.readable, named.form) == (True, True, Form.PATH)
+
+
+def test_a_query_may_name_its_task_in_the_url() -> None:
+    """Some targets are queried with GET and a parameter."""
+    url = "https://target.example/v1/tasks/query?task_id=a%20b"
+    request = Request(operation=Operation.QUERY, role="owner", method="GET", url=url)
+    assert request.named.identifier == "a b"
+
+
+@pytest.mark.parametrize(
+    ("role", "keyed"),
+    [("owner", True), ("other", True), ("nobody", False), ("nobody:mistyped", False), ("revoked", False)],
+)
+def test_some_roles_have_no_valid_key(role: str, *, keyed: bool) -> None:
+    """A request of nobody's, or with a revoked key, is to be refused."""
+    request = Request(operation=Operation.CANCEL, role=role, method="POST", url="https://target.example")
+    assert request.keyed is keyed
+
+
+def test_a_header_is_found_without_regard_to_case() -> None:
+    """The first of its name counts."""
+    answer = Answer(status=200, headers=(("X-A", "1"), ("x-a", "2")))
+    assert (answer.header("x-A"), answer.header("b"), answer.document) == ("1", None, ABSENT)
+
+
+@pytest.mark.parametrize("status", [None, *sorted(UNAVAILABLE), 200, 404, 500])
+def test_a_loss_and_an_overload_are_no_answer_of_the_targets_own(status: int | None) -> None:
+    """A lost answer, 429 and the gateway's errors are the infrastructure's (R17); 500 is the target's."""
+    answer = None if status is None else Answer(status=status)
+    exchange = Exchange(number=1, request=cancel(), sent_at=0, ended_at=1, answer=answer)
+    assert exchange.unavailable is (status not in {200, 404, 500})
