@@ -69,7 +69,7 @@ def measured(folder: Path) -> tuple[float, float, str]:
     said = ""
     if profiler:
         text = io.StringIO()
-        pstats.Stats(profiler, stream=text).sort_stats("cumulative").print_stats(45)
+        pstats.Stats(profiler, stream=text).sort_stats("tottime").print_stats(30)
         said = text.getvalue()
     return exchanges[-1].ended_at - exchanges[0].sent_at, slept, said
 

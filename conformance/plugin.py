@@ -96,7 +96,8 @@ def conformance_run(request: pytest.FixtureRequest) -> Generator[Any]:
         run.begin()
     except Unreachable as error:
         run.silence = str(error)
-        journal.obstacle(order.only, str(error))
+        journal.note("silence", run.silence)
+        journal.obstacle(order.only, run.silence)
     try:
         yield run
     finally:
@@ -166,15 +167,15 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The exit code is that of the verdicts."""
-    if session.config.stash.get(ORDER, None) is not None:
+    """The exit code is that of the verdicts; the command line works it out for itself."""
+    if session.config.stash.get(ORDER, None) is not None and session.config.stash.get(PROGRESS, None) is None:
         summary = _summary(session.config)
         session.exitstatus = summary.exit_code
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdicts, under pytest's own report."""
-    if config.stash.get(ORDER, None) is None:
+    if config.stash.get(ORDER, None) is None or config.stash.get(PROGRESS, None) is not None:
         return
     from conformance.report.text import closing, messages, table
 

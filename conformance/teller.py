@@ -118,9 +118,13 @@ class Telling:
         heard = self._run.client.query(self.number, task.role, field.value, identifier, fresh=fresh)
         return self._hear(heard)
 
-    def look(self, *tasks: Task) -> None:
-        """Ask for each of the tasks, or for all of the story's."""
-        for task in tasks or tuple(self.tasks.values()):
+    def look(self) -> None:
+        """Ask for each of the story's tasks."""
+        self.look_at(*self.tasks.values())
+
+    def look_at(self, *tasks: Task) -> None:
+        """Ask for each of these tasks."""
+        for task in tasks:
             self.query(task)
 
     def cancel(self, call: Call, *, role: str = "owner", fresh: bool = False) -> Exchange:
@@ -167,13 +171,13 @@ class Telling:
         return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title)
 
     def look_again(self, *, cancel_as: Form | None) -> None:
-        """Ask again for each of the story's own tasks, and cancel again what was cancelled; end what lingered."""
-        for task_id in self._stages:
+        """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered."""
+        for index, task_id in enumerate(self._stages):
             task = self._run.provision.due(self.tasks[task_id])
             self.tasks[task_id] = task
             self._run.journal.keep_task(task)
             read = self.query(task, form=Form.OUT_TASK_ID if cancel_as is Form.PATH else Form.TASK_ID, fresh=True)
-            if cancel_as is not None and self._shows(read) in TERMINAL:
+            if cancel_as is not None and index == 0 and self._shows(read) in TERMINAL:
                 self.cancel(by(cancel_as, task), role=task.role, fresh=True)
                 self.query(task)
             elif task_id in self.lingers:

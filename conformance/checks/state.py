@@ -16,7 +16,6 @@ from conformance.checks.findings import (
     undecided,
 )
 from conformance.checks.registry import check
-from conformance.exchange import Operation
 from conformance.states import LIVE, TERMINAL, State
 from conformance.story import OK, Moment, Story
 
@@ -145,7 +144,8 @@ def _past_its_end(task: Task, moment: Moment) -> bool:
 
 def _no_new_output(task: Task, first: Moment, later: Moment) -> Iterator[Judgement]:
     """What a task that `first` showed as cancelled shows later; on a cancel's word alone, while it stays cancelled."""
-    if first.exchange.request.operation is not Operation.QUERY and later.state is not State.CANCELLED:
+    told = later.last_read(task)
+    if later.state is not State.CANCELLED and not (told is not None and told.state is State.CANCELLED):
         return
     before, after = _output(first), _output(later)
     if after and not _same_output(first, before, after):

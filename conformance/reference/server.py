@@ -37,7 +37,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 api,
                 loop="asyncio",
-                http="h11",
+                http="auto",
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

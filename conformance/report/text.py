@@ -78,7 +78,9 @@ def curl(request: Request, base_url: str) -> str:
 
 
 def table(summary: Summary) -> list[tuple[Verdict, str]]:
-    """One line a requirement that was asked for, the worst first."""
+    """One line a requirement that was asked for, the worst first; none where nothing could be learned at all."""
+    if summary.notes.get("silence"):
+        return []
     return [(row.ruling.verdict, _line(row)) for row in summary.asked]
 
 
@@ -98,7 +100,9 @@ def closing(summary: Summary) -> str:
     counts = ", ".join(f"{summary.count(verdict)} {verdict}" for verdict in verdicts if summary.count(verdict))
     musts = sum(row.requirement.level == "MUST" for row in summary.asked)
     passed = summary.count(Verdict.PASS, "MUST")
-    lines = [
+    silence = summary.notes.get("silence")
+    lines = [f"Nothing could be learned: {printable(silence)}", ""] if silence else []
+    lines += [
         f"{len(summary.asked)} rows: {counts or 'none asked for'}; {passed} of {musts} MUST rows passed",
         f"{summary.requests} requests, {summary.submits} tasks submitted, depth {summary.notes.get('depth')},"
         f" seed {summary.notes.get('seed')}",

@@ -147,14 +147,15 @@ def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
         return  # submit does not take this kind: then it is nobody's identifier
     near = near_misses(identifier)
     choice.shuffle(near)
-    twins = [twin for twin in map(story.named, near[:3]) if twin is not None]
-    story.look()
-    for miss in near[3:9]:
+    twins = [twin for twin in map(story.named, near[:2]) if twin is not None]
+    for miss in near[2:8]:
         story.cancel(Call(body={"out_task_id": miss}))
     story.look()
-    for named in (task, *twins):
-        story.cancel(by(Form.OUT_TASK_ID, named))
-        story.look()
+    story.cancel(by(Form.OUT_TASK_ID, task))
+    story.look()
+    for twin in twins:
+        story.cancel(by(Form.OUT_TASK_ID, twin))
+    story.look_at(*twins)
     story.verify()
 
 
@@ -236,7 +237,7 @@ def test_naming_with_an_unusable_value(teller: Teller, value: object, form: Form
         body[other.value] = None
     story.look()
     story.cancel(Call(path=task.task_id if beside == "path" else None, body=body))
-    story.look(task, witness)
+    story.look_at(task, witness)
     story.verify()
 
 
@@ -279,5 +280,5 @@ def test_naming_a_task_among_unknown_fields(
     named = call.body if isinstance(call.body, dict) else {}
     story.look()
     story.cancel(Call(path=call.path, body={**fields, **named} if first else {**named, **fields}))
-    story.look(task, witness)
+    story.look_at(task, witness)
     story.verify()

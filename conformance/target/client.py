@@ -33,6 +33,11 @@ MOST_BYTES: Final = 2 << 20
 """Bytes of an answer's body that are read; the rest is cut off."""
 
 _MOST_HEADER_BYTES: Final = 64 << 10
+_OURS: Final = (
+    ("accept", "application/json"),
+    ("accept-encoding", "identity"),
+    ("user-agent", "cancel-conformance"),
+)
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 10.0
 _LONGEST_REASON: Final = 200
@@ -50,6 +55,7 @@ class Client:
         self._chance = random.Random()  # noqa: S311 - jitter
         self._next_send = 0.0
         self._secrets = {role: profile.secret(role).encode() for role in profile.keys}
+        self._timeout = dict.fromkeys(("connect", "read", "write", "pool"), profile.limits.timeout)
         self._warm = self._connections(keep=True)
         self._fresh = self._connections(keep=False)
         self.unanswered = 0
@@ -145,13 +151,14 @@ class Client:
         self._journal.end_exchange(exchange)
         return exchange
 
-    def _answer(self, request: Request, connections: httpx.Client, sent_at: float) -> Answer:
-        headers = [*request.headers, *self._authorization(request.role, masked=False)]
-        made = connections.build_request(request.method, request.url, headers=headers, content=request.content)
-        response = connections.send(made, stream=True)
+    def _answer(self, request: Request, connections: httpx.HTTPTransport, sent_at: float) -> Answer:
+        headers = [*_OURS, *request.headers, *self._authorization(request.role, masked=False)]
+        made = httpx.Request(
+            request.method, request.url, headers=headers, content=request.content, extensions={"timeout": self._timeout}
+        )
+        response = connections.handle_request(made)
         try:
-            deadline = sent_at + self._profile.limits.timeout
-            content = _body(response, deadline)
+            content = _body(response, sent_at + self._profile.limits.timeout)
         finally:
             response.close()
         return Answer(
@@ -197,18 +204,12 @@ class Client:
                 content = content.replace(secret, b"$KEY")
         return content
 
-    def _connections(self, *, keep: bool) -> httpx.Client:
-        limits = self._profile.limits
+    def _connections(self, *, keep: bool) -> httpx.HTTPTransport:
+        """The bare transport: no redirects, no cookies, no proxies of the environment."""
         bundle = self._profile.ca_bundle
         verify = ssl.create_default_context(cafile=str(bundle)) if bundle else _default_verify(self._profile.base_url)
-        return httpx.Client(
-            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "cancel-conformance"},
-            timeout=httpx.Timeout(limits.timeout),
-            limits=httpx.Limits(max_keepalive_connections=None if keep else 0),
-            follow_redirects=False,
-            trust_env=False,
-            verify=verify,
-        )
+        limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
+        return httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits)
 
 
 def _default_verify(base_url: str) -> bool:
@@ -224,7 +225,8 @@ def _body(response: httpx.Response, deadline: float) -> bytes:
     """
     inflate = _inflater(response.headers.get("content-encoding", ""))
     parts, left = [], MOST_BYTES
-    for chunk in response.iter_raw():
+    assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 - what a synchronous transport gives
+    for chunk in response.stream:
         if time.monotonic() > deadline:
             raise TimeoutError("the exchange passed its deadline")
         part = inflate.decompress(chunk, left) if inflate else chunk[:left]

@@ -23,7 +23,7 @@ from itertools import combinations
 from pathlib import Path
 from shlex import quote
 from types import MappingProxyType, NoneType
-from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -41,7 +41,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from conformance.requirements import catalogue
 from conformance.states import State
@@ -55,6 +55,8 @@ REVOKED: Final = "revoked"
 ROLE_VARIABLES: Final = {f"CONFORMANCE_{role.upper()}_KEY": role for role in (OWNER, "other", REVOKED)}
 """Environment variables that hold the keys of the usual roles, with or without a file."""
 
+_USUAL: Final = {role: variable for variable, role in ROLE_VARIABLES.items()}
+
 OTHER_VARIABLES: Final = frozenset({"CONFORMANCE_TARGET", "CONFORMANCE_REPORT_DIR"})
 """Environment variables with our prefix that are no settings of a profile."""
 
@@ -62,6 +64,7 @@ _PREFIX: Final = "CONFORMANCE_"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _LARGEST_FILE: Final = 1 << 20
 _LONGEST_QUOTE: Final = 80
+_MOST_ELEMENTS: Final = 20
 _SHORTEST_SCRUBBED: Final = 6
 _RESERVED_ROLES: Final = frozenset({"nobody"})
 _PASTED: Final = frozenset({"key", "secret", "value", "token", "api_key", "apikey", "password", "bearer"})
@@ -73,6 +76,7 @@ _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 Step = str | int
 Location = tuple[Step, ...]
+Found = TypeVar("Found")
 
 
 class Capability(StrEnum):
@@ -167,8 +171,9 @@ def _requirement(text: str) -> str:
 def _body(document: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError("what JSON can say: no dates, no times, no inf and no nan") from error
+        to_jsonable_python(document)  # its limit on depth is that of `Profile.public`
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("what JSON can say: no dates, no times, no inf, no nan, and not too deep") from error
     if "out_task_id" in document:
         raise ValueError("a body without out_task_id: every task of a run gets its own")
     return document
@@ -587,7 +592,7 @@ def schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """One thing that is wrong: where, the dotted key, the value given, what is allowed, what it means, what to write."""
+    """One thing that is wrong: where, the dotted key, what was given, what is allowed and means what, what to write."""
 
     where: str
     key: str
@@ -687,10 +692,11 @@ class _Draft:
         except (ValueError, RecursionError) as error:
             raise ProfileError([_no_toml(self._source, text, error)]) from None
         self._lines = _lines(text)
+        self._look_for_pasted_keys()
 
     def hear_environment(self) -> None:
         """Take the settings that are in environment variables."""
-        named = {key.get("env") for key in self._keys().values() if isinstance(key, dict)}
+        named = set(self._variables().values())
         for name, text in sorted(self._environ.items()):
             if name in ROLE_VARIABLES:
                 self.hear(_Heard(("keys", ROLE_VARIABLES[name], "env"), name, variable=name))
@@ -718,10 +724,9 @@ class _Draft:
         keys = self._keys()
         if isinstance(self._document["keys"], dict):
             keys.setdefault(OWNER, {})
+        self._look_for_pasted_keys()
         for role, key in keys.items():
-            if isinstance(key, str):
-                self._complain_of_pasted(("keys", role), key)
-            elif isinstance(key, dict):
+            if isinstance(key, dict):
                 self._check_key(role, key)
                 key.setdefault("account", role)
         self._check_that_keys_differ()
@@ -753,35 +758,43 @@ class _Draft:
         values = (self._environ.get(env, "") for env in {*self._variables().values(), *ROLE_VARIABLES})
         return sorted((value for value in values if len(value) >= _SHORTEST_SCRUBBED), key=len, reverse=True)
 
+    def _look_for_pasted_keys(self) -> None:
+        for role, key in self._keys().items():
+            if isinstance(key, str):
+                self._complain_of_pasted(("keys", role), key)
+            elif isinstance(key, dict):
+                for name in key:
+                    if name.lower() in _PASTED or (name == "env" and _is_no_variable(key[name])):
+                        self._complain_of_pasted(("keys", role, name), key[name])
+
     def _check_key(self, role: str, key: dict[str, Any]) -> None:
-        pasted = [name for name in key if name.lower() in _PASTED]
-        for name in pasted:
-            self._complain_of_pasted(("keys", role, name), key[name])
         env = key.get("env")
-        if isinstance(env, str) and not _VARIABLE.fullmatch(env):
-            self._complain_of_pasted(("keys", role, "env"), env)
-        elif isinstance(env, str):
+        if isinstance(env, str) and not _is_no_variable(env):
             self._check_variable(role, env)
-        elif env is None and not pasted:
-            self._complain(("keys", role, "env"), given="nothing", allowed=_ENV, write=_naming(role))
+        elif env is None and {name.lower() for name in key} & _PASTED:
+            key["env"] = _variable(role)  # what is missing has been said
         elif env is None:
-            key["env"] = _variable(role)
+            write = f"{_naming(role)}\n{_OR_EXPORT}{_export(_USUAL[role])}" if role in _USUAL else _naming(role)
+            write = write if self._source else _export(_USUAL.get(role, _variable(role)))
+            self._complain(("keys", role, "env"), given="nothing", allowed=_ENV, write=write)
 
     def _check_variable(self, role: str, env: str) -> None:
-        shown = env if _PLAIN_VARIABLE.fullmatch(env) and not _KEY_LIKE.match(env) else _masked(env)
         value = self._environ.get(env)
-        if not value:
-            what = "which is not set" if value is None else "which is set but empty"
+        if value is None:
+            what = "which is not set"
+        elif not value:
+            what = "which is set but empty"
         elif not all("!" <= char <= "~" for char in value):
             what = f"which holds {_unusable(value)}"
         else:
             return
+        plain = _PLAIN_VARIABLE.fullmatch(env) and not _KEY_LIKE.match(env)
+        write = _export(env) if plain else f"{_naming(role)}\n{_AND_EXPORT}{_export(_variable(role))}"
+        if ("keys", role, "env") in self._heard and role != OWNER:
+            write = f"{write}\nor, where there is no such key: unset {env}"
+        given = f"{env if plain else _masked(env)}, {what}"
         allowed = "the name of an environment variable that holds a key: ASCII, without spaces and line ends"
-        better = env if shown == env else _variable(role)
-        write = f"export {better}='<the key>'"
-        if shown != env:
-            write = f"{_naming(role)}\nand in the shell: {write}"
-        self._complain(("keys", role, "env"), given=f"{shown}, {what}", allowed=allowed, write=write)
+        self._complain(("keys", role, "env"), given=given, allowed=allowed, write=write)
 
     def _check_that_keys_differ(self) -> None:
         first: dict[str, str] = {}
@@ -802,7 +815,7 @@ class _Draft:
             path,
             given=f"{_masked(value)}, which looks like the key itself; take it out, and renew it if it was shared",
             allowed=_ENV,
-            write=f"{_naming(role)}\nand in the shell: export {_variable(role)}='<the key>'",
+            write=f"{_naming(role)}\n{_AND_EXPORT}{_export(_variable(role))}",
         )
 
     def _understand(self, error: ErrorDetails) -> None:
@@ -846,18 +859,20 @@ class _Draft:
         if path != ("base_url",):
             return snippet
         export = f"export CONFORMANCE_BASE_URL={_example(_FIELDS['base_url',])}"
-        return f"{snippet}\nor in the shell: {export}" if self._source else export
+        return f"{snippet}\n{_OR_EXPORT}{export}" if self._source else export
 
     def _complain(self, path: Location, *, given: str, allowed: str, write: str, means: str = "") -> None:
         """Remember the first complaint about a setting: others follow from it."""
-        heard = next((self._heard[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._heard), None)
-        line = (
-            None
-            if heard
-            else next((self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines), None)
+        heard, line = _at_or_above(path, self._heard), _at_or_above(path, self._lines)
+        complaint = Complaint(
+            where=heard.where if heard else str(self._source or "without a file"),
+            line=None if heard else line,
+            key=_dotted(path),
+            given=given,
+            allowed=allowed,
+            means=means,
+            write=write,
         )
-        where = heard.where if heard else str(self._source or "without a file")
-        complaint = Complaint(where=where, line=line, key=_dotted(path), given=given, allowed=allowed, write=write)
         self._complaints.setdefault(path, complaint)
 
 
@@ -987,6 +1002,11 @@ def _field(path: Location) -> FieldInfo | None:
     return _FIELDS.get(_generic(path))
 
 
+def _at_or_above(path: Location, table: Mapping[Location, Found]) -> Found | None:
+    """What `table` has of a path, or of the nearest path above it."""
+    return next((table[path[:length]] for length in range(len(path), 0, -1) if path[:length] in table), None)
+
+
 def _described(path: Location) -> Location:
     """The innermost part of a path that is a setting or a table of its own."""
     while len(path) > 1 and _field(path) is None:
@@ -1049,6 +1069,8 @@ def _takes_text(annotation: object) -> bool:
 
 # --- how complaints put things --------------------------------------------------------------------------------------
 
+_AND_EXPORT: Final = "and in the shell: "
+_OR_EXPORT: Final = "or in the shell: "
 _ENV: Final = "env, the name of an environment variable that holds the key; the key itself is never in the file"
 _SHORTEST_PROFILE: Final = 'base_url = "https://staging.example.com/v1"\n[keys.owner]\nenv = "STAGING_OWNER_KEY"'
 _KINDS: Final = {
@@ -1090,6 +1112,14 @@ def _naming(role: str) -> str:
     return f'[keys.{_dotted((role,))}]\nenv = "{_variable(role)}"'
 
 
+def _export(variable: str) -> str:
+    return f"export {variable}='<the key>'"
+
+
+def _is_no_variable(env: object) -> bool:
+    return isinstance(env, str) and not _VARIABLE.fullmatch(env)
+
+
 def _variable(role: str) -> str:
     return f"STAGING_{role.upper()}_KEY" if re.fullmatch("[a-z][a-z0-9_]{0,31}", role) else "STAGING_KEY"
 
@@ -1123,16 +1153,17 @@ def _shown(path: Location, value: object) -> str:
     private = path[:1] == ("keys",) and not {"account", "former_tasks"} & set(path)
     if private or (isinstance(value, str) and _KEY_LIKE.match(value)):
         return _masked(value)
-    if isinstance(value, dict | list):
-        return _kind(value) + (f" with {', '.join(_dotted((name,)) for name in value)}" if _small(value) else "")
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict | list) for each in value)):
+        return _kind(value)
+    if isinstance(value, list):
+        return _cut(f"[{', '.join(_shown(path, each) for each in value[:_MOST_ELEMENTS])}]")
     if isinstance(value, str) and "://" in value:
         value = re.sub(r"[?#].*", "?…", re.sub(r"(?<=://).*@", "…@", value, flags=re.DOTALL), flags=re.DOTALL)
-    text = _toml(value)
+    return _cut(_toml(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
-
-
-def _small(value: object) -> bool:
-    return isinstance(value, dict) and 0 < len(value) <= len(_FIELDS) and len(value) <= 6  # noqa: PLR2004
 
 
 def _dotted(path: Location) -> str:
