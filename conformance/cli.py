@@ -19,7 +19,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cancel-conformance")
 def main() -> None:
-    """Prove or refute what a task API's cancel endpoint promises, on any implementation.
+    r"""Prove or refute what a task API's cancel endpoint promises, on any implementation.
 
     \b
     Examples:
@@ -59,7 +59,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     report_dir: Path | None,
     fault: str | None,
 ) -> None:
-    """Judge a target; without one, the built-in reference service.
+    r"""Judge a target; without one, the built-in reference service.
 
     The keys come from the environment: CONFORMANCE_OWNER_KEY, CONFORMANCE_OTHER_KEY (another account's) and
     CONFORMANCE_REVOKED_KEY, or from the variables that the profile names.
@@ -98,7 +98,7 @@ def run(  # noqa: PLR0917 - one parameter an option
 @click.argument("journal", type=_FILE)
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", help="Write the reports anew, here.")
 def judge(journal: Path, report_dir: Path | None) -> None:
-    """Judge a recorded run again, offline, with the checks of this version.
+    r"""Judge a recorded run again, offline, with the checks of this version.
 
     \b
     Example:
@@ -117,7 +117,7 @@ def judge(journal: Path, report_dir: Path | None) -> None:
 @main.command()
 @click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
 def requirements(only: str) -> None:
-    """List the catalogue: what a conformant cancel endpoint owes its callers.
+    r"""List the catalogue: what a conformant cancel endpoint owes its callers.
 
     \b
     Example:
@@ -141,7 +141,7 @@ def requirements(only: str) -> None:
 @click.option("--database", type=_FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
 @click.option("--fault", metavar="NAME", help="Serve it with one of its faults built in; `list` lists them.")
 def serve(port: int, speed: float, database: Path | None, fault: str | None) -> None:
-    """Run the reference service by itself, as a sandbox for the authors of clients.
+    r"""Run the reference service by itself, as a sandbox for the authors of clients.
 
     \b
     Examples:
@@ -149,8 +149,9 @@ def serve(port: int, speed: float, database: Path | None, fault: str | None) -> 
       cancel-conformance serve --port 0 --speed 10 --database tasks.sqlite
       cancel-conformance serve --fault list
     """
-    from conformance.reference.__main__ import serve as serve_reference
     from conformance.reference.faults import FAULTS
+    from conformance.reference.greeting import start_up_text
+    from conformance.reference.server import serve as serve_reference
 
     if fault is not None and fault not in FAULTS:
         for name, made in FAULTS.items():
@@ -167,7 +168,7 @@ def serve(port: int, speed: float, database: Path | None, fault: str | None) -> 
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; as many as there are processors.")
 @click.option("-k", "keyword", default="", metavar="TEXT", help="Only the faults whose names contain the text.")
 def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
-    """Judge the suite itself: against the sound reference service and against every fault.
+    r"""Judge the suite itself: against the sound reference service and against every fault.
 
     \b
     Example:

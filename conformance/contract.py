@@ -1,4 +1,4 @@
-"""The contract: routes, schemas, documented answers and boundary values, read from an OpenAPI document and nowhere else."""
+"""The contract: routes, schemas, documented answers and boundary values, from an OpenAPI document and nowhere else."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Contract:
         return dict(example["value"]) if example else None
 
     def complaints(self, schema: str, document: object) -> Sequence[str]:
-        """The ways, five at most, in which `document` does not fit the component `schema`: `/pointer: what is wrong`."""
+        """How `document` does not fit the component `schema`, five ways at most: `/pointer: what is wrong`."""
         errors = sorted(self._validator(schema).iter_errors(document), key=lambda error: list(map(str, error.path)))
         said = (f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors)
         return [text[:_LONGEST_COMPLAINT] for text, _ in zip(said, range(_MOST_COMPLAINTS), strict=False)]
@@ -176,6 +176,6 @@ def _is_integer(_: TypeChecker, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-_Validator = extend(
+_Validator: Any = extend(  # type: ignore[no-untyped-call]  # its types say nothing
     Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
 )

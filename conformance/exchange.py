@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
@@ -136,13 +136,13 @@ class Named:
     odd: bool = False
     first: Named | None = None
 
-    @property
+    @cached_property
     def given(self) -> tuple[object, ...]:
         """The values of the identifiers that are there, path first."""
         path = ABSENT if self.path is None else self.path
         return tuple(value for value in (path, self.task_id, self.out_task_id) if value is not ABSENT)
 
-    @property
+    @cached_property
     def forms(self) -> frozenset[Form]:
         """The forms that the call uses; `BODY` alone where the body names nothing."""
         forms = {
@@ -152,7 +152,7 @@ class Named:
         }
         return frozenset(form for form, used in forms.items() if used) or frozenset({Form.BODY})
 
-    @property
+    @cached_property
     def form(self) -> Form | None:
         """The one form of a call with one identifier, a non-empty string; else none."""
         if len(self.given) == 1 and self.readable and isinstance(self.given[0], str) and self.given[0]:
@@ -211,33 +211,31 @@ def parsed(content: bytes) -> object:
     What is nested deeper than anybody looks is left out, so that no document can exhaust the stack.
     """
     try:
-        return _loaded(content)
+        return _loaded(content, _LAST_WINS)
     except (ValueError, RecursionError):
         return MALFORMED
 
 
-def _loaded(content: bytes, **hooks: Any) -> object:  # noqa: ANN401 - whatever json.loads takes
+def _loaded(content: bytes, decoder: json.JSONDecoder) -> object:
     text = content.decode()
     if text.count("[") + text.count("{") > _DEEPEST:
         text = _flattened(text)
-    return json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=_refused, **hooks)
+    return decoder.decode(text)
 
 
 def _first_reading(content: bytes) -> object:
     """The document in which the first value of a doubled key counts; `ABSENT` where no key is doubled."""
-    doubled = False
-
-    def first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        nonlocal doubled
-        document = dict(reversed(pairs))
-        doubled = doubled or len(document) < len(pairs)
-        return document
-
+    content = content.removeprefix(_BYTE_ORDER_MARK)
     try:
-        document = _loaded(content.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=first_wins)
+        _loaded(content, _NONE_DOUBLED)
+    except _Doubled:
+        try:
+            return _loaded(content, _FIRST_WINS)
+        except (ValueError, RecursionError):
+            return ABSENT
     except (ValueError, RecursionError):
         return ABSENT
-    return document if doubled else ABSENT
+    return ABSENT
 
 
 def _flattened(text: str) -> str:
@@ -285,3 +283,25 @@ def _number(digits: str) -> Decimal:
 
 def _refused(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
+
+
+class _Doubled(Exception):
+    """An object has one key twice."""
+
+
+def _none_doubled(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise _Doubled
+    return document
+
+
+def _first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return dict(reversed(pairs))
+
+
+_LAST_WINS = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_refused)
+_FIRST_WINS, _NONE_DOUBLED = (
+    json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_refused, object_pairs_hook=hook)
+    for hook in (_first_wins, _none_doubled)
+)

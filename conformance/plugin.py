@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from conformance.run import Order
 
 SUITE: Final = "conformance.suite."
-RUN: Final = pytest.StashKey["Run"]()
-ORDER: Final = pytest.StashKey["Order"]()
-PROGRESS: Final = pytest.StashKey["Progress"]()
+RUN: Final = pytest.StashKey[Any]()
+ORDER: Final = pytest.StashKey[Any]()
+PROGRESS: Final = pytest.StashKey[Any]()
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
 
@@ -118,7 +118,7 @@ def teller(request: pytest.FixtureRequest, conformance_run: Any) -> Any:  # noqa
     return made
 
 
-class Inconclusive(pytest.skip.Exception):
+class Inconclusive(pytest.skip.Exception):  # type: ignore[name-defined, misc]  # pytest makes it at run time
     """A story could not be told; neither a pass nor a failure."""
 
 
@@ -196,8 +196,8 @@ def _aims(item: pytest.Item) -> list[str]:
     return list(dict.fromkeys(row for mark in item.iter_markers("aims") for row in mark.args))
 
 
-def _family(item: pytest.Function) -> str:
-    return item.module.__name__.rpartition("_")[2].upper()
+def _family(item: pytest.Item) -> str:
+    return item.path.stem.removeprefix("test_").upper()
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:

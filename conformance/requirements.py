@@ -62,8 +62,11 @@ def yaml_document(text: str) -> Any:  # noqa: ANN401 - YAML is what it is
 def catalogue() -> Mapping[str, Requirement]:
     """Every requirement by its id, in the catalogue's order."""
     rows = yaml_document((documents() / "requirements.yaml").read_text(encoding="utf-8"))["requirements"]
-    made = (Requirement(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}) for row in rows)
-    return {row.id: row for row in made}
+    return {row["id"]: _requirement(row) for row in rows}
+
+
+def _requirement(row: dict[str, Any]) -> Requirement:
+    return Requirement(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
 
 
 def selected(names: str) -> list[str]:

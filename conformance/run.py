@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import conformance
 from conformance.exchange import ABSENT, Form
@@ -135,7 +135,7 @@ class Run:
         self.journal.note("credits", str(self.budget.credits))
         self.client.close()
 
-    def _write_down(self, terms: dict[str, object]) -> None:
+    def _write_down(self, terms: dict[str, Any]) -> None:
         order = self.order
         for key, value in {
             "suite": conformance.__version__,
@@ -167,7 +167,7 @@ def _like(char: str, rest: str) -> str:
     return secrets.choice([other for other in same if other.isalnum()]) if char.isalnum() else char
 
 
-def terms_notes(profile: Profile) -> dict[str, object]:
+def terms_notes(profile: Profile) -> dict[str, Any]:
     """What of a profile decides how answers are read: enough to judge a journal without it."""
     return {
         "states": {state.value: profile.state_name(state) for state in State},
@@ -178,5 +178,5 @@ def terms_notes(profile: Profile) -> dict[str, object]:
 
 def not_observable(profile: Profile) -> dict[str, str]:
     """The rows that the target cannot show, each with what its profile says of that."""
-    absent = {each.capability: each.reason for each in profile.absent}
+    absent = {each.capability.value: each.reason for each in profile.absent}
     return {row.id: f"{need}: {absent[need]}" for row in catalogue().values() for need in row.needs if need in absent}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from conformance.exchange import ABSENT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _DIGITS = 40
 

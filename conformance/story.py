@@ -10,17 +10,15 @@ never blames a lawful implementation for a race that it won.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from conformance.exchange import Exchange, Form, Operation
 from conformance.lawful import Acts, Effects, Refusal, Task, effects, effects_without_key
 from conformance.sameness import pointed, settled
 from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 OK: Final = 200
 _CLIENT_ERROR: Final = range(400, 500)
@@ -59,6 +57,7 @@ class Moment:
     def __init__(self, story: Story, exchange: Exchange) -> None:
         self.story = story
         self.exchange = exchange
+        self._before: dict[str, States] = {}
 
     @property
     def role(self) -> str:
@@ -89,7 +88,7 @@ class Moment:
         """Whether acting on its task is the only lawful effect."""
         return self.task is not None and len(self.effects) == 1
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether this is a cancel as the norm knows it: a POST with a valid key, in no odd dress (R13, R18, R19)."""
         request = self.exchange.request
@@ -131,13 +130,12 @@ class Moment:
         """Whether the answer of this query is evidence on its task: that it is there, or that it is not."""
         return self.status in {OK, _NOT_FOUND}
 
-    @cached_property
-    def complaints(self) -> Mapping[str, Sequence[str]]:
-        """What speaks against the answer by the contract's schemas `Task` and `TaskByState`."""
+    def complaints(self, schema: str) -> Sequence[str]:
+        """What speaks against the answer by one of the contract's schemas."""
         document = self.document
         if self.shown is not None and self.state is not None:
             document = {**self.shown, "status": self.state.value}
-        return {schema: tuple(self.story.terms.complaints(schema, document)) for schema in ("Task", "TaskByState")}
+        return self.story.complaints(schema, document, self.exchange.answer.content if self.exchange.answer else b"")
 
     def shows(self, task: Task) -> bool:
         """Whether the answer shows a task of that id."""
@@ -149,12 +147,15 @@ class Moment:
 
     def before(self, task: Task) -> States:
         """The states that `task` may have been in when this exchange began."""
-        return self.story.belief(task, self.exchange.sent_at, self.exchange.sent_at, apart=self)
+        if task.task_id not in self._before:
+            start = self.exchange.sent_at
+            self._before[task.task_id] = self.story.belief(task, start, start, apart=self)
+        return self._before[task.task_id]
 
     def during(self, task: Task) -> States:
         """The states that `task` may have been in at any instant of this exchange, its own effect apart."""
         start, end = self.exchange.sent_at, self.exchange.ended_at
-        return self.story.belief(task, start, start, apart=self) | self.story.belief(task, start, end, apart=self)
+        return self.before(task) | self.story.belief(task, start, end, apart=self)
 
     def last_read(self, task: Task) -> Moment | None:
         """The latest query that had shown `task` when this exchange began."""
@@ -189,11 +190,17 @@ class Story:
         self.exchanges = tuple(sorted(exchanges, key=lambda exchange: (exchange.sent_at, exchange.number)))
         self.terms = terms
         self.title = title
+        self._complaints: dict[tuple[str, bytes], Sequence[str]] = {}
 
     @cached_property
     def cancels(self) -> tuple[Moment, ...]:
         """Every cancel, in the order of sending."""
         return self._moments(Operation.CANCEL)
+
+    @cached_property
+    def plain_cancels(self) -> tuple[Moment, ...]:
+        """The cancels whose answer the norm says without regard to their dress."""
+        return tuple(moment for moment in self.cancels if moment.plain)
 
     @cached_property
     def queries(self) -> tuple[Moment, ...]:
@@ -218,6 +225,13 @@ class Story:
     def reads_of(self, task: Task) -> list[Moment]:
         """The queries of `task` that showed it in a known state."""
         return self._reads_by_task.get(task.task_id, [])
+
+    def complaints(self, schema: str, document: object, content: bytes) -> Sequence[str]:
+        """The contract's complaints of a document; one that was sent many times, as `content`, is looked at once."""
+        known = (schema, content)
+        if known not in self._complaints:
+            self._complaints[known] = self.terms.complaints(schema, document)
+        return self._complaints[known]
 
     def known_at(self, task: Task) -> float:
         """The instant from which `task` is certainly there: when its submit had been answered."""

@@ -152,7 +152,7 @@ MALFORMED_TASK_IDS: Final = (
 )
 """Plain strings that are no well-formed task ids of most services."""
 
-WRONG_VALUES: Final = (None, "", 0, 1, -1, 1.5, True, False, [], {}, [""], {"id": "x"}, 10**30)
+WRONG_VALUES: Final[tuple[object, ...]] = (None, "", 0, 1, -1, 1.5, True, False, [], {}, [""], {"id": "x"}, 10**30)
 """JSON values that are no usable identifier."""
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.text(max_size=12), st.just(1.5))

@@ -7,14 +7,11 @@ same key and the same form were seen to be accepted in the same run (its premise
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
 
 from conformance.exchange import Form
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 Premise = tuple[str, Form]
 """A role and a form that must have been seen to be accepted."""
@@ -42,7 +39,15 @@ class Judgement:
 
     def on(self, requirement: str) -> Judgement:
         """The same finding, on `requirement`."""
-        return replace(self, requirement=requirement)
+        return Judgement(
+            outcome=self.outcome,
+            requirement=requirement,
+            exchange=self.exchange,
+            wanted=self.wanted,
+            got=self.got,
+            why=self.why,
+            premises=self.premises,
+        )
 
 
 class Verdict(StrEnum):

@@ -14,7 +14,13 @@ CALLS: dict[str, tuple[dict[str, Any], Told]] = {
     "no key": ({"path": UNKNOWN, "role": "nobody"}, INVALID_KEY),
     "revoked key": ({"body": {"out_task_id": "none"}, "role": "revoked"}, INVALID_KEY),
 }
-HOSTILE = [{"error": {"code": []}}, {"error": {"code": None}}, {"error": "invalid_param"}, {"code": "invalid_param"}, []]
+HOSTILE = [
+    {"error": {"code": []}},
+    {"error": {"code": None}},
+    {"error": "invalid_param"},
+    {"code": "invalid_param"},
+    [],
+]
 
 
 @pytest.mark.parametrize("call", CALLS)

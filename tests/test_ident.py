@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from told import (
@@ -18,8 +18,7 @@ from told import (
     showing,
 )
 
-if TYPE_CHECKING:
-    from conformance.lawful import Task
+from conformance.lawful import Task
 
 BODY_FORMS = [("IDENT-2", "task_id"), ("IDENT-3", "out_task_id")]
 
@@ -171,18 +170,24 @@ def test_a_refusal_rests_on_its_forms_being_accepted() -> None:
     assert {form for _, form in finding.premises} == {"task_id", "out_task_id"}
 
 
-PAIR_CALLS = {
-    "IDENT-5": lambda one, other: {"body": {"task_id": one.task_id, "out_task_id": other.out_task_id}},
-    "IDENT-8": lambda one, other: {"path": UNKNOWN, "body": {"task_id": other.task_id}},
-    "IDENT-9": lambda one, other: {"path": one, "body": {"out_task_id": other.out_task_id}},
-    "IDENT-11": lambda one, other: {"body": {"out_task_id": f" {other.out_task_id}"}},
-    "IDENT-12": lambda one, other: {"body": {"out_task_id": other.task_id}},
-    "IDENT-14": lambda one, other: {"body": {"task_id": [other.task_id]}},
-}
+def refusable(row: str, one: Task, other: Task) -> dict[str, Any]:
+    """The call of each row that must leave `other` alone."""
+    calls: dict[str, dict[str, Any]] = {
+        "IDENT-5": {"body": {"task_id": one.task_id, "out_task_id": other.out_task_id}},
+        "IDENT-8": {"path": UNKNOWN, "body": {"task_id": other.task_id}},
+        "IDENT-9": {"path": one, "body": {"out_task_id": other.out_task_id}},
+        "IDENT-11": {"body": {"out_task_id": f" {other.out_task_id}"}},
+        "IDENT-12": {"body": {"out_task_id": other.task_id}},
+        "IDENT-14": {"body": {"task_id": [other.task_id]}},
+    }
+    return calls[row]
+
+
+REFUSABLE = ("IDENT-5", "IDENT-8", "IDENT-9", "IDENT-11", "IDENT-12", "IDENT-14")
 LAWFUL = {"IDENT-5": INVALID_PARAM, "IDENT-9": INVALID_PARAM, "IDENT-14": INVALID_PARAM}
 
 
-@pytest.mark.parametrize("row", PAIR_CALLS)
+@pytest.mark.parametrize("row", REFUSABLE)
 @pytest.mark.parametrize(
     ("later", "judged"),
     [
@@ -197,30 +202,30 @@ LAWFUL = {"IDENT-5": INVALID_PARAM, "IDENT-9": INVALID_PARAM, "IDENT-14": INVALI
 def test_what_was_refused_touches_nothing(row: str, later: list[Any], judged: str) -> None:
     """At once or later, a task that a refused call named must not be seen to have moved by it."""
     tale, one, other = pending_pair()
-    tale.cancel(**PAIR_CALLS[row](one, other), answer=LAWFUL.get(row, NOT_FOUND))
+    tale.cancel(**refusable(row, one, other), answer=LAWFUL.get(row, NOT_FOUND))
     for answer in later:
         tale.query(other, answer)
     assert tale.judged(row) == judged
 
 
-@pytest.mark.parametrize("row", PAIR_CALLS)
+@pytest.mark.parametrize("row", REFUSABLE)
 def test_a_task_that_had_ended_is_left_alone_to_the_last_field(row: str) -> None:
     """A refused call that changes the price of an ended task has touched it."""
     for price, judged in ((1.5, "held"), (0, "broken")):
         tale = Tale()
         one, other = tale.submitted(), tale.submitted()
         tale.query(other, showing(other, "completed", credits_used=1.5))
-        tale.cancel(**PAIR_CALLS[row](one, other), answer=LAWFUL.get(row, NOT_FOUND))
+        tale.cancel(**refusable(row, one, other), answer=LAWFUL.get(row, NOT_FOUND))
         tale.query(other, showing(other, "completed", credits_used=price))
         assert tale.judged(row) == judged
 
 
-@pytest.mark.parametrize("row", PAIR_CALLS)
+@pytest.mark.parametrize("row", REFUSABLE)
 def test_nobody_is_blamed_where_another_cancel_may_have_done_it(row: str) -> None:
     """A lawful cancel in flight, or one whose answer was lost, explains what was seen."""
     tale, one, other = pending_pair()
     tale.lost(path=other, sent=101, ended=102)
-    tale.cancel(**PAIR_CALLS[row](one, other), answer=LAWFUL.get(row, NOT_FOUND))
+    tale.cancel(**refusable(row, one, other), answer=LAWFUL.get(row, NOT_FOUND))
     tale.query(other, "pending")
     tale.query(other, "cancelled")
     assert tale.blamed == []
@@ -230,7 +235,7 @@ def test_nobody_is_blamed_where_another_cancel_may_have_done_it(row: str) -> Non
 def test_what_cannot_be_read_is_undecided(answer: Told) -> None:
     """A query that fails for its own reasons says nothing of the task (IDENT-5)."""
     tale, one, other = pending_pair()
-    tale.cancel(**PAIR_CALLS["IDENT-5"](one, other), answer=INVALID_PARAM)
+    tale.cancel(**refusable("IDENT-5", one, other), answer=INVALID_PARAM)
     tale.query(other, answer)
     assert tale.judged("IDENT-5") == "undecided"
 
@@ -240,7 +245,7 @@ def test_without_a_promise_a_task_may_end_by_itself() -> None:
     tale = Tale()
     one, other = tale.submitted(), tale.submitted()
     tale.query(other, "running")
-    tale.cancel(**PAIR_CALLS["IDENT-5"](one, other), answer=INVALID_PARAM)
+    tale.cancel(**refusable("IDENT-5", one, other), answer=INVALID_PARAM)
     tale.query(other, "completed")
     assert tale.judged("IDENT-5") == "undecided"
     tale.query(other, "cancelled")
@@ -250,8 +255,8 @@ def test_without_a_promise_a_task_may_end_by_itself() -> None:
 def test_of_two_suspects_none_is_blamed() -> None:
     """Where two refused calls named the task, which of them moved it is not known."""
     tale, one, other = pending_pair()
-    tale.cancel(**PAIR_CALLS["IDENT-5"](one, other), answer=INVALID_PARAM)
-    tale.cancel(**PAIR_CALLS["IDENT-12"](one, other), answer=NOT_FOUND)
+    tale.cancel(**refusable("IDENT-5", one, other), answer=INVALID_PARAM)
+    tale.cancel(**refusable("IDENT-12", one, other), answer=NOT_FOUND)
     tale.query(other, "cancelled")
     assert tale.judged("IDENT-5") == "undecided"
     assert all(finding.outcome != "broken" for finding in tale.findings("IDENT-12"))
@@ -270,13 +275,18 @@ def test_no_identifier_is_refused(body: object, answer: Told, judged: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("acted_on", "judged_7", "judged_8"), [("path", "held", "held"), ("body", "broken", "broken"), ("none", "broken", "held")]
+    ("acted_on", "judged_7", "judged_8"),
+    [("path", "held", "held"), ("body", "broken", "broken"), ("none", "broken", "held")],
 )
 def test_the_path_wins(acted_on: str, judged_7: str, judged_8: str) -> None:
     """Of two tasks the path's is cancelled, and the body's is not (IDENT-7, IDENT-8, R2)."""
     tale, one, other = pending_pair()
-    answer: Told = {"path": showing(one, "cancelled"), "body": showing(other, "cancelled"), "none": INVALID_PARAM}[acted_on]
-    tale.cancel({"task_id": other.task_id}, path=one, answer=answer)
+    answers: dict[str, Told] = {
+        "path": showing(one, "cancelled"),
+        "body": showing(other, "cancelled"),
+        "none": INVALID_PARAM,
+    }
+    tale.cancel({"task_id": other.task_id}, path=one, answer=answers[acted_on])
     looked_at(tale, (other, "cancelled" if acted_on == "body" else "pending"))
     assert tale.judged("IDENT-7") == judged_7
     assert tale.judged("IDENT-8") == judged_8
@@ -287,7 +297,9 @@ def test_an_unknown_path_stays_unknown(answer: Any, judged: str) -> None:  # noq
     """A body does not help a path that names nothing (IDENT-8, R2)."""
     tale = Tale()
     task = tale.submitted(holds=60)
-    tale.cancel({"task_id": task.task_id}, path=UNKNOWN, answer=showing(task, "cancelled") if answer == "200" else answer)
+    tale.cancel(
+        {"task_id": task.task_id}, path=UNKNOWN, answer=showing(task, "cancelled") if answer == "200" else answer
+    )
     assert tale.judged("IDENT-8") == judged
 
 
@@ -320,7 +332,9 @@ def test_a_path_beside_an_out_task_id_has_two_lawful_answers(
     assert (tale.blamed == []) == (judged == "held")
 
 
-@pytest.mark.parametrize("call", [{"path": UNKNOWN}, {"body": {"task_id": UNKNOWN}}, {"body": {"out_task_id": "none-1"}}])
+@pytest.mark.parametrize(
+    "call", [{"path": UNKNOWN}, {"body": {"task_id": UNKNOWN}}, {"body": {"out_task_id": "none-1"}}]
+)
 @pytest.mark.parametrize(
     ("answer", "judged"),
     [
@@ -410,7 +424,8 @@ def test_a_twin_is_left_alone() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("answer", "judged"), [(NOT_FOUND, "held"), ("cancelled", "broken"), (refusal(500, "x"), "broken"), (None, "undecided")]
+    ("answer", "judged"),
+    [(NOT_FOUND, "held"), ("cancelled", "broken"), (refusal(500, "x"), "broken"), (None, "undecided")],
 )
 def test_the_wrong_field_does_not_resolve(call: Any, answer: Any, judged: str) -> None:  # noqa: ANN401
     """A task id is no `out_task_id`, and the reverse (IDENT-12)."""

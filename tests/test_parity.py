@@ -191,7 +191,8 @@ def test_fields_belong_to_their_states(fields: dict[str, Any], judged: str) -> N
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 9000 + b"]" * 9000, b'{"status": ' + b"9" * 9000 + b"}", b'{"task_id": {"a": [1e99999]}}', b'"\\ud800"']
+    "body",
+    [b"[" * 9000 + b"]" * 9000, b'{"status": ' + b"9" * 9000 + b"}", b'{"task_id": {"a": [1e99999]}}', b'"\\ud800"'],
 )
 def test_no_answer_upsets_the_judge(body: bytes) -> None:
     """However hostile an answer, it is a fault of the target's and not of the suite's."""

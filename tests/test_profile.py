@@ -110,13 +110,12 @@ class Desk:
         return {each.key: each for each in caught.value.complaints}
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    """A desk with a program beside the profile."""
-    script = tmp_path / "to_state.sh"
-    script.write_text("#!/bin/sh\n", encoding="utf-8")
-    script.chmod(0o755)
-    return Desk(tmp_path)
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk with a program beside the profile; every test writes its profile over the last one."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.write("#!/bin/sh\n", "to_state.sh").chmod(0o755)
+    return desk
 
 
 # --- what is read ----------------------------------------------------------------------------------------------------
@@ -340,7 +339,6 @@ def test_a_wrong_line_is_complained_of(desk: Desk, line: str, key: str, allowed:
 @pytest.mark.parametrize(("line", "key", "_allowed"), WRONG_LINES, ids=[line for line, *_ in WRONG_LINES])
 def test_the_advice_is_toml_that_helps(desk: Desk, line: str, key: str, _allowed: str) -> None:
     """What a complaint says to write can be written: no complaint about that setting is left."""
-    desk.write("#!/bin/sh\n", "to_state.sh")
     advice = desk.complaints(f"{line}\n{SHORTEST}")[key].write.partition("\nor in the shell")[0]
     if key == "ca_bundle" or advice.startswith("nothing"):
         return
@@ -540,7 +538,15 @@ def test_a_key_that_looks_like_a_variable_is_not_repeated(desk: Desk, pasted: st
 
 
 @pytest.mark.parametrize(
-    "line", [f'api_key = "{KEY}"', f'auth.key = "{KEY}"', f'name = ["{KEY}"]', f'auth.header = "{KEY}"', f"{KEY} = 5"]
+    "line",
+    [
+        f'api_key = "{KEY}"',
+        f'auth.key = "{KEY}"',
+        f'name = ["{KEY}"]',
+        f'auth.header = "{KEY}"',
+        f"{KEY} = 5",
+        f'name = "{KEY}"',
+    ],
 )
 def test_a_key_in_a_strange_place_is_not_repeated(desk: Desk, line: str) -> None:
     """Wherever a key was put by mistake, the complaint does not spread it."""

@@ -86,7 +86,9 @@ def test_what_a_cancel_claims_is_not_yet_believed() -> None:
     assert before(tale, task) == CANCELLED
 
 
-@pytest.mark.parametrize("answer", [None, UNAVAILABLE, refusal(500, "internal"), refusal(504, "late"), refusal(408, "slow")])
+@pytest.mark.parametrize(
+    "answer", [None, UNAVAILABLE, refusal(500, "internal"), refusal(504, "late"), refusal(408, "slow")]
+)
 def test_an_answer_that_was_lost_widens_belief(answer: Told) -> None:
     """A cancel without an answer of its own may have taken effect, and may do so still."""
     tale = Tale()

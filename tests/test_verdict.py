@@ -63,7 +63,9 @@ def test_an_inconclusive_row_says_why(found: list[Judgement], facts: dict[str, A
     assert ruled(*found, **facts).reason == reason
 
 
-@pytest.mark.parametrize(("level", "verdict"), [("MUST", Verdict.FAIL), ("SHOULD", Verdict.WARN), ("EXT", Verdict.WARN)])
+@pytest.mark.parametrize(
+    ("level", "verdict"), [("MUST", Verdict.FAIL), ("SHOULD", Verdict.WARN), ("EXT", Verdict.WARN)]
+)
 def test_only_a_must_fails(level: str, verdict: Verdict) -> None:
     """A recommendation that is not kept is a warning."""
     assert ruled(BROKEN, level=level).verdict is verdict

@@ -13,20 +13,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import quote
 
 from conformance.checks import judgements
 from conformance.contract import Contract
 from conformance.exchange import Answer, Exchange, Operation, Request
 from conformance.lawful import Task
-from conformance.story import Story
+from conformance.story import Story, Terms
 from conformance.verdict import Judgement, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from conformance.story import Terms
 
 Document = dict[str, object]
 Told = tuple[int, object] | tuple[int, object, str] | Document | None
@@ -100,24 +96,38 @@ class Tale:
             after=after,
         )
         self.tasks.append(task)
-        body = {"model": "boat", "params": {}, **({} if task.out_task_id is None else {"out_task_id": task.out_task_id})}
+        body = {
+            "model": "boat",
+            "params": {},
+            **({} if task.out_task_id is None else {"out_task_id": task.out_task_id}),
+        }
         answer = answer if answer is not None else showing(task, "pending")
         self._tell(_request(Operation.SUBMIT, role, "/tasks/submit", _bytes(body)), answer, None, ended)
         return task
 
     def given(self, state: str = "completed", *, out: str | None = None, role: str = "owner") -> Task:
         """A task that the profile names: nobody saw it submitted."""
-        task = Task(task_id=f"task_01HQX9F2P6Y8{len(self.tasks) + 1:04d}GIVENX3CRZ", out_task_id=out, role=role, wanted=state)
+        task = Task(
+            task_id=f"task_01HQX9F2P6Y8{len(self.tasks) + 1:04d}GIVENX3CRZ", out_task_id=out, role=role, wanted=state
+        )
         self.tasks.append(task)
         return task
 
     def query(
-        self, task: Task, answer: str | Told, *, by: str = "task_id", sent: float | None = None, ended: float | None = None
+        self,
+        task: Task,
+        answer: str | Told,
+        *,
+        by: str = "task_id",
+        sent: float | None = None,
+        ended: float | None = None,
     ) -> None:
         """The owner asks for a task; a mere name of a state stands for the task in that state."""
         document = showing(task, answer) if isinstance(answer, str) else answer
         identifier = task.task_id if by == "task_id" else task.out_task_id
-        self._tell(_request(Operation.QUERY, task.role, "/tasks/query", _bytes({by: identifier})), document, sent, ended)
+        self._tell(
+            _request(Operation.QUERY, task.role, "/tasks/query", _bytes({by: identifier})), document, sent, ended
+        )
 
     def cancel(
         self,
@@ -140,7 +150,12 @@ class Tale:
         self._tell(request, answer, sent, ended)
 
     def lost(
-        self, body: object = None, *, path: Task | str | None = None, sent: float | None = None, ended: float | None = None
+        self,
+        body: object = None,
+        *,
+        path: Task | str | None = None,
+        sent: float | None = None,
+        ended: float | None = None,
     ) -> None:
         """A cancel whose answer never came."""
         self.cancel(body, path=path, answer=None, sent=sent, ended=ended)
@@ -161,7 +176,8 @@ class Tale:
     def judged(self, requirement: str) -> str:
         """What the findings of one check amount to: `broken`, else `held`, else `undecided`, else `silent`."""
         outcomes = Counter(finding.outcome for finding in self.findings(requirement))
-        return next((outcome.value for outcome in (Outcome.BROKEN, Outcome.HELD, Outcome.UNDECIDED) if outcomes[outcome]), "silent")
+        worst_first = (Outcome.BROKEN, Outcome.HELD, Outcome.UNDECIDED)
+        return next((outcome.value for outcome in worst_first if outcomes[outcome]), "silent")
 
     @property
     def blamed(self) -> list[str]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from conformance.checks.findings import answered, broken, held, premises, refused, undecided
 from conformance.checks.registry import check
 from conformance.exchange import MALFORMED
 from conformance.lawful import Refusal
 from conformance.story import OK, Moment, Story
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.verdict import Judgement
+from conformance.verdict import Judgement
 
 
 @check("ERR-1")
@@ -33,7 +29,7 @@ def refusals_come_in_the_envelope(story: Story) -> Iterator[Judgement]:
         if not story.terms.documented_envelope:
             yield undecided(moment, "the profile names another place for the error code (R12)")
             continue
-        complaints = story.terms.complaints("ErrorEnvelope", moment.document)
+        complaints = moment.complaints("ErrorEnvelope")
         kind = (moment.exchange.answer.header("content-type") if moment.exchange.answer else None) or ""
         if moment.document is MALFORMED or complaints:
             yield broken(moment, "the documented error envelope", complaints[0] if complaints else answered(moment))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from conformance.checks.findings import answered, broken, difference, held, unavailable
 from conformance.checks.registry import check
+from conformance.lawful import Task
 from conformance.states import TERMINAL, State
 from conformance.story import OK, Moment, Story
 from conformance.verdict import Judgement, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.lawful import Task
 
 
 @check("IDEMP-1")

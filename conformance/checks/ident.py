@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from conformance.checks.findings import (
     acts,
@@ -19,11 +19,7 @@ from conformance.exchange import ABSENT, Form, Named
 from conformance.lawful import ORDINARY, Refusal, Task, confusable, well_formed
 from conformance.states import LIVE, TERMINAL
 from conformance.story import OK, Moment, Story
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.verdict import Judgement
+from conformance.verdict import Judgement
 
 
 @check("IDENT-1")
@@ -49,7 +45,7 @@ def out_task_id_in_the_body_does_as_the_path_does(story: Story) -> Iterator[Judg
 @check("IDENT-4")
 def both_identifiers_are_refused(story: Story) -> Iterator[Judgement]:
     """Two identifiers in one body are refused, whatever they name."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         if _names_both(moment.exchange.request.named):
             yield refused(moment, Refusal.INVALID_PARAM)
 
@@ -57,7 +53,7 @@ def both_identifiers_are_refused(story: Story) -> Iterator[Judgement]:
 @check("IDENT-5")
 def refused_pairs_leave_their_tasks_alone(story: Story) -> Iterator[Judgement]:
     """What a refused pair of identifiers named goes on as it was."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         if _names_both(moment.exchange.request.named) and moment.refused:
             yield from (left_alone(moment, task) for task in _mentioned(moment))
 
@@ -65,7 +61,7 @@ def refused_pairs_leave_their_tasks_alone(story: Story) -> Iterator[Judgement]:
 @check("IDENT-6")
 def no_identifier_is_refused(story: Story) -> Iterator[Judgement]:
     """A cancel that names nothing is refused."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if not named.given and named.readable:
             yield refused(moment, Refusal.INVALID_PARAM)
@@ -74,7 +70,7 @@ def no_identifier_is_refused(story: Story) -> Iterator[Judgement]:
 @check("IDENT-7")
 def the_path_wins(story: Story) -> Iterator[Judgement]:
     """Where path and body name two tasks, the path's is acted on (ruling R2)."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         if _differ(moment.exchange.request.named) and moment.certain and moment.task is not None:
             yield acts(moment, moment.task)
 
@@ -82,7 +78,7 @@ def the_path_wins(story: Story) -> Iterator[Judgement]:
 @check("IDENT-8")
 def the_bodys_task_is_left_alone(story: Story) -> Iterator[Judgement]:
     """Where path and body name two tasks, the body's is left alone, and a path that is unknown stays unknown (R2)."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if not _differ(named):
             continue
@@ -96,7 +92,7 @@ def the_bodys_task_is_left_alone(story: Story) -> Iterator[Judgement]:
 @check("IDENT-9")
 def a_path_beside_an_out_task_id_acts_on_the_path_or_on_nothing(story: Story) -> Iterator[Judgement]:
     """One of the two answers of ruling R1; whatever was not acted on is left alone."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if named.path is None or not isinstance(named.out_task_id, str) or not named.out_task_id:
             continue
@@ -109,7 +105,7 @@ def a_path_beside_an_out_task_id_acts_on_the_path_or_on_nothing(story: Story) ->
 @check("IDENT-10")
 def unknown_identifiers_are_not_found(story: Story) -> Iterator[Judgement]:
     """An identifier that names nothing, and resembles nothing, is not found."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if named.form and not moment.task and not named.extra and ORDINARY.match(named.identifier or ""):
             if _mentioned(moment) or _resembled(moment):
@@ -120,7 +116,7 @@ def unknown_identifiers_are_not_found(story: Story) -> Iterator[Judgement]:
 @check("IDENT-11")
 def identifiers_match_to_the_letter(story: Story) -> Iterator[Judgement]:
     """An accepted identifier, however odd, acts on its own task; one that merely resembles it acts on nothing."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if named.form is None or named.extra:
             continue
@@ -135,7 +131,7 @@ def identifiers_match_to_the_letter(story: Story) -> Iterator[Judgement]:
 @check("IDENT-12")
 def the_wrong_field_does_not_resolve(story: Story) -> Iterator[Judgement]:
     """A task id is no `out_task_id`, and the reverse."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if named.form is None or named.extra:
             continue
@@ -149,7 +145,7 @@ def the_wrong_field_does_not_resolve(story: Story) -> Iterator[Judgement]:
 def malformed_task_ids_are_not_found(story: Story) -> Iterator[Judgement]:
     """A plain string that is no well-formed task id is unknown rather than invalid (ruling R5)."""
     known = [task.task_id for task in story.tasks]
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         text = named.identifier or ""
         if named.form not in {Form.PATH, Form.TASK_ID} or moment.task or not ORDINARY.match(text):
@@ -163,7 +159,7 @@ def malformed_task_ids_are_not_found(story: Story) -> Iterator[Judgement]:
 @check("IDENT-14")
 def unusable_identifiers_are_refused(story: Story) -> Iterator[Judgement]:
     """`null`, empty and wrongly typed identifiers are answered as rulings R3 and R4 say, and touch nothing."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if not any(value is None or value == "" or not isinstance(value, str) for value in named.given):
             continue
@@ -176,19 +172,15 @@ def unusable_identifiers_are_refused(story: Story) -> Iterator[Judgement]:
 @check("IDENT-15")
 def unknown_fields_change_nothing(story: Story) -> Iterator[Judgement]:
     """Beside one identifier, fields that the contract does not know do not change the outcome."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if named.extra and named.form and (named.path is None or moment.task):
             yield answered_lawfully(moment)
 
 
-def _plain(story: Story) -> Iterator[Moment]:
-    return (moment for moment in story.cancels if moment.plain)
-
-
 def _acting(story: Story, form: Form) -> Iterator[tuple[Moment, Task]]:
     """The cancels in that one form, without any oddity, that name a task of their caller."""
-    for moment in _plain(story):
+    for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if named.form is form and moment.certain and moment.task and not named.extra:
             yield moment, moment.task

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from conformance.checks.findings import answered, broken, difference, held, quoted, undecided
 from conformance.checks.registry import check
 from conformance.exchange import ABSENT
+from conformance.lawful import Task
 from conformance.states import LIVE
 from conformance.story import OK, Moment, Story
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.lawful import Task
-    from conformance.verdict import Judgement
+from conformance.verdict import Judgement
 
 
 @check("PARITY-1")
@@ -47,7 +43,7 @@ def documented_fields_have_their_types(story: Story) -> Iterator[Judgement]:
     """Each documented field is of its type, and `status` is one of the five names."""
     for moment, _ in story.answered_cancels:
         if moment.shown is not None:
-            complaints = [text for text in moment.complaints["Task"] if not text.startswith("/:")]
+            complaints = [text for text in moment.complaints("Task") if not text.startswith("/:")]
             wanted = "documented fields of the documented types"
             yield broken(moment, wanted, complaints[0]) if complaints else held(moment)
 
@@ -90,7 +86,7 @@ def fields_belong_to_their_states(story: Story) -> Iterator[Judgement]:
 
 
 def _fits(moment: Moment, schema: str) -> Judgement:
-    complaints = moment.complaints[schema]
+    complaints = moment.complaints(schema)
     return broken(moment, f"an answer that fits the schema {schema}", complaints[0]) if complaints else held(moment)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from conformance.checks.findings import (
     answered,
@@ -16,14 +16,10 @@ from conformance.checks.findings import (
     undecided,
 )
 from conformance.checks.registry import check
+from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.story import OK, Moment, Story
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.lawful import Task
-    from conformance.verdict import Judgement
+from conformance.verdict import Judgement
 
 _ACCEPTED = range(200, 300)
 

@@ -19,7 +19,7 @@ STATUS: Final = {
 _TYPES: Final = {401: "authentication_error", 500: "api_error"}
 
 
-class Refused(Exception):  # noqa: N818 - exceptions say what happened
+class Refused(Exception):
     """The call is refused, and nothing was done."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:

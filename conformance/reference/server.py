@@ -32,7 +32,7 @@ _LARGEST_HEAD: Final = 1 << 18
 class Server(uvicorn.Server):
     """A uvicorn that says when it listens, lets tasks move by themselves, and stops without waiting for streams."""
 
-    def __init__(self, api: Api, announce: Callable[[], None]) -> None:
+    def __init__(self, api: Api, announce: Callable[[], object]) -> None:
         super().__init__(
             uvicorn.Config(
                 api,
@@ -82,7 +82,7 @@ def serve(
     speed: float = 1.0,
     database: Path | None = None,
     fault: str | None = None,
-    announce: Callable[[str], None],
+    announce: Callable[[str], object],
     until_stdin_closes: bool = False,
 ) -> None:
     """Serve until SIGTERM, SIGINT or, if asked, the end of stdin; `announce` is told the base URL once it listens.

@@ -27,7 +27,7 @@ def write_allure(summary: Summary, folder: Path) -> None:
     if folder.is_dir():
         for old in folder.iterdir():
             old.unlink()
-    logger = AllureFileLogger(str(folder))
+    logger = AllureFileLogger(str(folder))  # type: ignore[no-untyped-call]  # Allure ships no types
     base_url = str(summary.notes.get("base_url", ""))
     started = int(float(summary.notes.get("started", 0)) * 1000)
     for row in summary.asked:
@@ -35,7 +35,7 @@ def write_allure(summary: Summary, folder: Path) -> None:
         result.start, result.stop = started, int(float(summary.notes.get("ended", started / 1000)) * 1000)
         if row.evidence is not None:
             _attach(logger, result, row.evidence)
-        logger.report_result(result)
+        logger.report_result(result)  # type: ignore[no-untyped-call]  # likewise
 
 
 def _result(row: Row, base_url: str) -> Any:  # noqa: ANN401 - Allure ships no types

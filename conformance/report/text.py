@@ -104,8 +104,8 @@ def closing(summary: Summary) -> str:
     lines = [f"Nothing could be learned: {printable(silence)}", ""] if silence else []
     lines += [
         f"{len(summary.asked)} rows: {counts or 'none asked for'}; {passed} of {musts} MUST rows passed",
-        f"{summary.requests} requests, {summary.submits} tasks submitted, depth {summary.notes.get('depth')},"
-        f" seed {summary.notes.get('seed')}",
+        f"{summary.requests} requests, {summary.submits} tasks submitted,"
+        + f" depth {summary.notes.get('depth')}, seed {summary.notes.get('seed')}",
     ]
     if summary.planned:
         lines.append(f"{len(summary.planned)} rows are planned and were not judged")

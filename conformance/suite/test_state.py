@@ -1,4 +1,4 @@
-"""Stories about what a cancel does to a task in each state, to its neighbours, and to the work when it is wanted again."""
+"""Stories about what a cancel does to a task in each state, to its neighbours, and to work that is wanted again."""
 
 from __future__ import annotations
 

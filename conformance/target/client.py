@@ -23,11 +23,10 @@ from conformance.exchange import ABSENT, Answer, Exchange, Operation, Request
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from conformance.target.profile import Profile
-
     from conformance.contract import Contract, Route
     from conformance.journal import Journal
     from conformance.target.call import Call
+    from conformance.target.profile import Profile
 
 MOST_BYTES: Final = 2 << 20
 """Bytes of an answer's body that are read; the rest is cut off."""
@@ -245,7 +244,7 @@ def _inflater(encoding: str) -> zlib._Decompress | None:
 
 def _pause(answer: Answer | None, attempt: int, chance: random.Random) -> float:
     """Seconds to wait before the next attempt: as the target says, else longer each time, with jitter."""
-    wait = _FIRST_WAIT * 2 ** (attempt - 1) * chance.uniform(0.5, 1.5)
+    wait: float = _FIRST_WAIT * 2 ** (attempt - 1) * chance.uniform(0.5, 1.5)
     if answer is not None:
         asked = _number(answer.header("retry-after"))
         reset = _number(answer.header("x-ratelimit-reset")) if answer.status == httpx.codes.TOO_MANY_REQUESTS else None

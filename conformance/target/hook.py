@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from conformance.target.client import posted
 
 if TYPE_CHECKING:
-    from conformance.target.profile import Hook
-
     from conformance.states import State
+    from conformance.target.profile import Hook
 
 _LONGEST_WORDS = 200
 

@@ -71,6 +71,7 @@ _PASTED: Final = frozenset({"key", "secret", "value", "token", "api_key", "apike
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _PLAIN_VARIABLE: Final = re.compile(r"(?=.{1,20}$|.*_)[A-Z_][A-Z0-9_]{0,99}")
 _KEY_LIKE: Final = re.compile(r"(?i)(sk|pk|rk|bearer)[-_ ]|(?=\S*\d)(?=\S*[A-Z])[A-Z0-9+=-]{24,}$")
+_CERTAINLY_A_KEY: Final = re.compile(r"(?i)(sk|pk|rk)[-_]\S{12,}")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -107,6 +108,8 @@ class _Place:
 def _printable(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("one line of printable text, not empty")
+    if _CERTAINLY_A_KEY.fullmatch(text):
+        raise ValueError("a text for reports; a key goes into an environment variable")
     return text
 
 
@@ -230,7 +233,7 @@ class _Table(BaseModel):
 class Key(_Table):
     """A key of one role; the key itself is in an environment variable, never in the file."""
 
-    env: Text = Field(description="name of the environment variable that holds the key", examples=["STAGING_OWNER_KEY"])
+    env: str = Field(description="name of the environment variable that holds the key", examples=["STAGING_OWNER_KEY"])
     account: Text = Field(
         default="",
         description="whose account the key is on, `owner` or any other name; by default the role's own name (R23)",

@@ -17,13 +17,12 @@ from conformance.target.budget import BudgetSpent
 from conformance.target.hook import HookFailed, ask
 
 if TYPE_CHECKING:
-    from conformance.target.profile import Hook, Profile
-
     from conformance.contract import Contract
     from conformance.journal import Journal
     from conformance.story import Terms
     from conformance.target.budget import Budget
     from conformance.target.client import Client
+    from conformance.target.profile import Hook, Profile
 
 AUTO: Final = "\0auto"
 """In place of an `out_task_id`: an ordinary one of our own."""

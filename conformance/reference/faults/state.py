@@ -1,0 +1,374 @@
+"""Faults about what a cancel does to a task, and to others."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.tampering import live_tasks_of, overwrite, tasks_of
+from conformance.reference.refusal import Refused
+from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service, named
+
+if TYPE_CHECKING:
+    from conformance.reference.store import Store, Task
+
+_WHILE: Final = 0.5
+_SHORT_WHILE: Final = 200_000
+
+
+# --- STATE-1: pending tasks ---
+
+
+class ShowsPendingTasksAsTheyWere(Fault, Service):
+    """Cancels a pending task, and shows it as it was before."""
+
+    breaks = ("STATE-1",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Keep the old row for the answer."""
+        ended = super().stop(call, task)
+        return task if task.status == "pending" else ended
+
+
+class ShowsPendingTasksAsRunning(Fault, Service):
+    """Cancels a pending task, and shows it as running until the next look."""
+
+    breaks = ("STATE-1",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Have the worker start it, to have something to stop."""
+        ended = super().stop(call, task)
+        return ended._replace(status="running") if task.status == "pending" else ended
+
+
+class FailsPendingTasks(Fault, Service):
+    """Ends a pending task as failed instead of cancelled."""
+
+    breaks = ("STATE-1",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Treat the cancel as an error of the render."""
+        ended = super().stop(call, task)
+        return overwrite(self.store, ended, status="failed") if task.status == "pending" else ended
+
+
+class RefusesPendingTasks(Fault, Service):
+    """Refuses to cancel what has not started."""
+
+    breaks = ("STATE-1",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Find nothing to stop."""
+        if task.status == "pending":
+            raise Refused("duplicate_out_task_id", "The task has not started.")
+        return super().stop(call, task)
+
+
+# --- STATE-2, 3: running tasks ---
+
+
+class OnlyFlagsRunningTasks(Fault, Service):
+    """Answers 200 to the cancel of a running task, and lets it run on."""
+
+    breaks = ("STATE-2", "STATE-3")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Leave it to the worker."""
+        return task if task.status == "running" else super().stop(call, task)
+
+
+class CancelsRunningTasksLater(Fault, Service):
+    """Answers `running` to the cancel of a running task, and ends it a little later."""
+
+    breaks = ("STATE-2", "STATE-3")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Tell the worker, and do not wait for it."""
+        if task.status != "running":
+            return super().stop(call, task)
+        until = self.now() + _SHORT_WHILE
+        return overwrite(self.store, task, outcome="cancelled", price=None, ends_at=until, due=until)
+
+
+class RefusesRunningTasks(Fault, Service):
+    """Refuses to cancel what runs, with 409."""
+
+    breaks = ("STATE-2",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Find it too late."""
+        if task.status == "running":
+            raise Refused("duplicate_out_task_id", "The task is running.")
+        return super().stop(call, task)
+
+
+class PutsRunningTasksBack(Fault, Service):
+    """Answers `cancelled` to the cancel of a running task, and puts it back into the queue."""
+
+    breaks = ("STATE-3", "STATE-6")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take the worker away, and leave the work."""
+        ended = super().stop(call, task)
+        if task.status == "running":
+            overwrite(self.store, task, status="pending", starts_at=task.ends_at, due=task.ends_at)
+        return ended
+
+
+class OnlyAnswers(Fault, Service):
+    """Answers `cancelled`, and does nothing."""
+
+    breaks = ("STATE-3", "STATE-6")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Undo at once what was done."""
+        ended = super().stop(call, task)
+        if ended.status == "cancelled" and task.status != "cancelled":
+            overwrite(self.store, task)
+        return ended
+
+
+# --- STATE-4, 5: for good ---
+
+
+class CompletesCancelledTasks(Fault, Service):
+    """Lets a cancelled task complete at its natural time."""
+
+    breaks = ("STATE-4",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Forget to tell the worker."""
+        ended = super().stop(call, task)
+        if ended.status == "cancelled" and task.status != "cancelled":
+            overwrite(self.store, ended, due=task.ends_at)
+        return ended
+
+
+class CompletesOnlyWhatWaited(Fault, Service):
+    """Lets a task that was cancelled while it was pending start later as if nothing had happened."""
+
+    breaks = ("STATE-3", "STATE-4")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Leave it in the queue."""
+        ended = super().stop(call, task)
+        if task.status == "pending":
+            overwrite(self.store, ended, due=task.starts_at)
+        return ended
+
+
+class FailsCancelledTasks(Fault, Service):
+    """Turns a cancelled task into a failed one when its time would have been up."""
+
+    breaks = ("STATE-4",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Let a watchdog find it."""
+        ended = super().stop(call, task)
+        if ended.status == "cancelled" and task.status != "cancelled":
+            overwrite(self.store, ended, due=task.ends_at, outcome="failed", price=None)
+        return ended
+
+
+class RendersCancelledTasks(Fault, Service):
+    """Goes on rendering a cancelled task, whose output then appears while it stays cancelled."""
+
+    breaks = ("STATE-5",)
+
+    def show(self, task: Task) -> Document:
+        """Show what there is."""
+        document = super().show(task)
+        if task.status == "cancelled" and self.now() > task.ends_at:
+            document["output"] = [{"type": "video", "url": f"https://cdn.example.org/{task.id}.mp4"}]
+        return document
+
+
+class OverwritesCompletedTasks(Fault, Service):
+    """Turns a completed task into a cancelled one."""
+
+    breaks = ("IDEMP-1", "IDEMP-4", "STATE-4")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Write without looking."""
+        if task.status == "completed":
+            return overwrite(self.store, task, status="cancelled")
+        return super().stop(call, task)
+
+
+class OverwritesFailedTasks(Fault, Service):
+    """Turns a failed task into a cancelled one."""
+
+    breaks = ("IDEMP-2", "IDEMP-4", "STATE-4")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Write without looking."""
+        if task.status == "failed":
+            return overwrite(self.store, task, status="cancelled")
+        return super().stop(call, task)
+
+
+# --- STATE-6: at once ---
+
+
+class _Stale(Service):
+    """Answers a query from a cache for half a second."""
+
+    fields: ClassVar[tuple[str, ...]] = IDENTIFIERS
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.cache: dict[tuple[str, Identifier], tuple[float, Document]] = {}
+
+    def query(self, key: str, body: Document) -> Document:
+        """Read again only what was not read lately."""
+        identifier = named(body)
+        if identifier.field not in self.fields:
+            return super().query(key, body)
+        read_at, document = self.cache.get((key, identifier), (0.0, {}))
+        if time.monotonic() - read_at > _WHILE:
+            read_at, document = time.monotonic(), super().query(key, body)
+            self.cache[key, identifier] = (read_at, document)
+        return document
+
+
+class ReadsStale(Fault, _Stale):
+    """Shows for half a second what the last query has shown, whatever was cancelled since."""
+
+    breaks = ("STATE-3", "STATE-6")
+
+
+class ReadsStaleByOutTaskId(Fault, _Stale):
+    """Shows by `out_task_id`, for half a second, what the last such query has shown."""
+
+    breaks = ("STATE-3", "STATE-6")
+    fields = ("out_task_id",)
+
+
+class CommitsAfterItAnswers(Fault, Service):
+    """Answers `cancelled` a fifth of a second before that is true."""
+
+    breaks = ("STATE-3", "STATE-6")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:  # noqa: ARG002 - however it was phrased
+        """Leave the writing for later."""
+        if task.due is None:
+            return task
+        until = self.now() + _SHORT_WHILE
+        overwrite(
+            self.store,
+            task,
+            outcome="cancelled",
+            price=None,
+            starts_at=min(task.starts_at, until),
+            ends_at=until,
+            due=until,
+        )
+        return task._replace(status="cancelled", due=None)
+
+
+# --- STATE-7: others ---
+
+
+class CancelsTwins(Fault, Service):
+    """Cancels every other live task with the same model and params too."""
+
+    breaks = ("STATE-7",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Name the work instead of the task."""
+        for twin in live_tasks_of(self.store, call.key) if task.due is not None else []:
+            if twin.work == task.work and twin.id != task.id:
+                super().stop(call, twin)
+        return super().stop(call, task)
+
+
+class CancelsTheNextOne(Fault, Service):
+    """Cancels the task that was submitted next too."""
+
+    breaks = ("STATE-7",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Reach one too far."""
+        later = tasks_of(self.store, call.key)
+        place = next((index for index, each in enumerate(later) if each.id == task.id), 0)
+        if place and task.due is not None and later[place - 1].due is not None:
+            super().stop(call, later[place - 1])
+        return super().stop(call, task)
+
+
+class CancelsAllThatRun(Fault, Service):
+    """Cancels all running tasks of the key with the one that was named."""
+
+    breaks = ("STATE-7",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Stop the worker instead of the task."""
+        if task.status == "running":
+            for other in live_tasks_of(self.store, call.key):
+                if self.moved(other).status == "running":
+                    self.store.cancel(other, self.now(), self.second)
+            return self.look_up(call.key, Identifier("task_id", task.id))
+        return super().stop(call, task)
+
+
+class CancelsTheSeries(Fault, Service):
+    """Cancels every task whose `out_task_id` is the same but for a number at its end."""
+
+    breaks = ("STATE-7",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Name the series instead of the task."""
+        stem, dash, _ = (task.out_id or "").rpartition("-")
+        for other in live_tasks_of(self.store, call.key) if dash and task.due is not None else []:
+            if (other.out_id or "").rpartition("-")[0] == stem and other.id != task.id:
+                super().stop(call, other)
+        return super().stop(call, task)
+
+
+# --- STATE-8: again ---
+
+
+class _Resentful(Service):
+    """Remembers a cancelled task for a moment, and knows its work when it comes again with another model."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.last: tuple[float, Task] | None = None
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Remember what was pending."""
+        if task.status == "pending":
+            self.last = (time.monotonic(), task)
+        return super().stop(call, task)
+
+    def resents(self, draft: Task) -> bool:
+        """Whether a draft comes right after the cancel of a task of another kind."""
+        if self.last is None:
+            return False
+        (at, task), self.last = self.last, None
+        return time.monotonic() - at < _WHILE and draft.key == task.key and draft.work != task.work
+
+
+class RefusesTheWorkAgain(Fault, _Resentful):
+    """Refuses to take on work that comes right after a cancel, with other parameters and a new identifier."""
+
+    breaks = ("STATE-8",)
+
+    def draft(self, key: str, body: Document) -> Task:
+        """Keep the slot of the cancelled task."""
+        task = super().draft(key, body)
+        if self.resents(task):
+            raise Refused("duplicate_out_task_id", "This work was cancelled.")
+        return task
+
+
+class CancelsTheWorkAgain(Fault, _Resentful):
+    """Takes on work that comes right after a cancel, and cancels it at once."""
+
+    breaks = ("STATE-8",)
+
+    def draft(self, key: str, body: Document) -> Task:
+        """Let the cancel reach the new task too."""
+        task = super().draft(key, body)
+        return task._replace(status="cancelled", due=None) if self.resents(task) else task
