@@ -109,7 +109,16 @@ class Contract:
         said = (f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors)
         return [text[:_LONGEST_COMPLAINT] for text, _ in zip(said, range(_MOST_COMPLAINTS), strict=False)]
 
-    def terms(self, *, states: Mapping[str, str], code_at: str, volatile: Sequence[str]) -> Terms:
+    def terms(
+        self,
+        *,
+        states: Mapping[str, str],
+        code_at: str,
+        volatile: Sequence[str],
+        balance_header: str | None = None,
+        balance_pointer: str | None = None,
+        accounts: Mapping[str, str] | None = None,
+    ) -> Terms:
         """What this contract and a profile say together; `states` are the target's names of the documented states."""
         return Terms(
             refusals=self.refusals,
@@ -118,6 +127,10 @@ class Contract:
             code_at=code_at,
             volatile=tuple(volatile),
             documented_envelope=code_at == "/error/code",
+            balance_header=balance_header,
+            balance_pointer=balance_pointer,
+            accounts=accounts or {},
+            most_bytes=self.most_bytes,
         )
 
     def _operation(self, operation_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
 """Statuses that are waited out and not held against the target (ruling R17)."""
@@ -34,12 +34,13 @@ _NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 class Operation(StrEnum):
-    """What a request was sent for."""
+    """What a request was sent for; a probe is a cancel that shows its key in a way that only others document."""
 
     SUBMIT = "submit"
     QUERY = "query"
     CANCEL = "cancel"
     ACCOUNT = "account"
+    PROBE = "probe"
 
 
 class Missing(Enum):
@@ -88,7 +89,7 @@ class Request:
         return self._named(
             self.document,
             first=None if first is ABSENT else self._named(first),
-            odd=first is not ABSENT or self._oddly_dressed or _is_odd(self.document),
+            odd=first is not ABSENT or self._oddly_dressed or self._oddly_addressed or _is_odd(self.document),
         )
 
     @property
@@ -104,6 +105,13 @@ class Request:
             return kind is not None
         is_json = kind is not None and kind.partition(";")[0].strip().lower() == "application/json"
         return not is_json or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
+
+    @property
+    def _oddly_addressed(self) -> bool:
+        """Whether the path spells its identifier in an unusual way, or is followed by a query (ruling R18)."""
+        if "?" in self.url:
+            return True
+        return self.path_id is not None and quote(self.path_id, safe="", errors="surrogatepass") not in self.url
 
     def _named(self, document: object, *, first: Named | None = None, odd: bool = False) -> Named:
         fields = document if isinstance(document, dict) else {}

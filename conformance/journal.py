@@ -21,7 +21,9 @@ from conformance.verdict import Judgement, Outcome
 
 _SCHEMA: Final = """
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE story (number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL);
+CREATE TABLE story (
+    number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE task (task_id TEXT PRIMARY KEY, record TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE cast_ (story INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (story, task_id)) WITHOUT ROWID;
 CREATE TABLE exchange (
@@ -32,7 +34,7 @@ CREATE TABLE exchange (
 CREATE TABLE retold (story INTEGER NOT NULL, exchange INTEGER NOT NULL, PRIMARY KEY (story, exchange)) WITHOUT ROWID;
 CREATE TABLE judgement (
     story INTEGER NOT NULL, requirement TEXT NOT NULL, outcome TEXT NOT NULL, exchange INTEGER, wanted TEXT NOT NULL,
-    got TEXT NOT NULL, why TEXT NOT NULL, premises TEXT NOT NULL, times INTEGER NOT NULL
+    got TEXT NOT NULL, why TEXT NOT NULL, premises TEXT NOT NULL, account INTEGER NOT NULL, times INTEGER NOT NULL
 );
 CREATE INDEX judgement_of ON judgement (story);
 CREATE TABLE accepted (role TEXT NOT NULL, form TEXT NOT NULL, PRIMARY KEY (role, form)) WITHOUT ROWID;
@@ -103,10 +105,10 @@ class Journal:
         """All facts about the run."""
         return {key: json.loads(value) for key, value in self._connection.execute("SELECT key, value FROM note")}
 
-    def begin_story(self, title: str, aims: Iterable[str]) -> int:
-        """A new story's number."""
+    def begin_story(self, title: str, aims: Iterable[str], *, alone: bool = False) -> int:
+        """A new story's number; `alone` where no other task of the run can move an account meanwhile."""
         row = self._connection.execute(
-            "INSERT INTO story (title, aims) VALUES (?, ?) RETURNING number", (title, ",".join(aims))
+            "INSERT INTO story (title, aims, alone) VALUES (?, ?, ?) RETURNING number", (title, ",".join(aims), alone)
         ).fetchone()
         return int(row[0])
 
@@ -177,7 +179,7 @@ class Journal:
         with self._transaction():
             self._connection.execute("DELETE FROM judgement WHERE story = ?", (story,))
             self._connection.executemany(
-                "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_judgement_row(story, judgement, times) for judgement, times in counts.items()],
             )
             self._connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", list(accepted))
@@ -197,7 +199,7 @@ class Journal:
     def judgements(self) -> Iterator[Counted]:
         """All judgements, story by story."""
         for row in self._connection.execute("SELECT * FROM judgement ORDER BY story, rowid"):
-            story, requirement, outcome, exchange, wanted, got, why, premises, times = row
+            story, requirement, outcome, exchange, wanted, got, why, premises, account, times = row
             judgement = Judgement(
                 outcome=Outcome(outcome),
                 requirement=requirement,
@@ -206,6 +208,7 @@ class Journal:
                 got=got,
                 why=why,
                 premises=frozenset((role, Form(form)) for role, form in json.loads(premises)),
+                account=bool(account),
             )
             yield Counted(story=story, judgement=judgement, times=times)
 
@@ -235,8 +238,10 @@ class Journal:
 
     def stories(self, terms: Terms) -> Iterator[tuple[int, Story]]:
         """Every story with its number, told again from what was on the wire."""
-        for number, title in self._connection.execute("SELECT number, title FROM story ORDER BY number").fetchall():
-            yield number, Story(self._tasks_of(number), self._exchanges_of(number), terms, title)
+        rows = self._connection.execute("SELECT number, title, alone FROM story ORDER BY number").fetchall()
+        for number, title, alone in rows:
+            tasks, exchanges = self._tasks_of(number), self._exchanges_of(number)
+            yield number, Story(tasks, exchanges, terms, title, alone=bool(alone))
 
     def titles(self) -> Mapping[int, str]:
         """The titles of the stories."""
@@ -275,7 +280,7 @@ def _connect(path: str) -> sqlite3.Connection:
 def _judgement_row(story: int, judgement: Judgement, times: int) -> tuple[object, ...]:
     premises = json.dumps(sorted((role, form.value) for role, form in judgement.premises))
     said = (judgement.wanted, judgement.got, judgement.why)
-    return (story, judgement.requirement, judgement.outcome.value, judgement.exchange, *said, premises, times)
+    return (story, judgement.requirement, judgement.outcome.value, judgement.exchange, *said, premises, judgement.account, times)
 
 
 def _exchange(row: tuple[Any, ...]) -> Exchange:

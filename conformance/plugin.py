@@ -5,6 +5,7 @@ It sleeps unless the suite's own tests are collected, so that it does no harm in
 
 from __future__ import annotations
 
+import re
 import secrets
 import zlib
 from collections.abc import Generator
@@ -24,6 +25,7 @@ SUITE: Final = "conformance.suite."
 RUN: Final = pytest.StashKey[Any]()
 ORDER: Final = pytest.StashKey[Any]()
 PROGRESS: Final = pytest.StashKey[Any]()
+_NAMES_THE_SUITE: Final = re.compile(r"\bconformance([./\\]suite\b|$)")
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
 
@@ -41,8 +43,11 @@ class Handover:
         config.stash[PROGRESS] = self._progress
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of a run, the same as those of `cancel-conformance run`."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+    """The options of a run, as `cancel-conformance run` has them; where others' tests are run, they are others' names."""
+    if not any(_NAMES_THE_SUITE.search(argument) for argument in args):
+        return
     group = parser.getgroup("cancel-conformance", "conformance of a cancel endpoint")
     group.addoption("--target", metavar="FILE", help="the target's profile, a TOML file")
     group.addoption("--contract", metavar="FILE", help="another OpenAPI document than the one that comes along")
@@ -57,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "aims(*rows): the requirements for which a test exists",
         "stories(count): how many stories a test tells at standard depth",
+        "quiet: after the others, when no task of theirs can move an account",
         "last: after all others, when time has passed",
     ):
         config.addinivalue_line("markers", line)
@@ -70,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     order = config.stash.get(ORDER, None) or _order(config)
     config.stash[ORDER] = order
-    chosen = [item for item in ours if set(_aims(item)) & set(order.only) and _within_depth(item, order)]
+    chosen = _chosen([item for item in ours if set(_aims(item)) & set(order.only)], order)
     dropped = [item for item in ours if item not in chosen]
     config.hook.pytest_deselected(items=dropped)
     for item in chosen:
@@ -78,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if item not in ours]
     if (progress := config.stash.get(PROGRESS, None)) is not None:
         progress.begin(len(chosen))
-    items[:] = others + sorted(chosen, key=lambda item: item.get_closest_marker("last") is not None)
+    items[:] = others + sorted(chosen, key=_lateness)
 
 
 @pytest.fixture(scope="session")
@@ -93,12 +99,12 @@ def conformance_run(request: pytest.FixtureRequest) -> Generator[Any]:
     run = Run(order, journal)
     config.stash[RUN] = run
     try:
-        run.begin()
-    except Unreachable as error:
-        run.silence = str(error)
-        journal.note("silence", run.silence)
-        journal.obstacle(order.only, run.silence)
-    try:
+        try:
+            run.begin()
+        except Unreachable as error:
+            run.silence = str(error)
+            journal.note("silence", run.silence)
+            journal.obstacle(order.only, run.silence)
         yield run
     finally:
         left = run.sweep() if not run.silence else 0
@@ -168,14 +174,13 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The exit code is that of the verdicts; the command line works it out for itself."""
-    if session.config.stash.get(ORDER, None) is not None and session.config.stash.get(PROGRESS, None) is None:
-        summary = _summary(session.config)
-        session.exitstatus = summary.exit_code
+    if _reports_here(session.config):
+        session.exitstatus = _summary(session.config).exit_code
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdicts, under pytest's own report."""
-    if config.stash.get(ORDER, None) is None or config.stash.get(PROGRESS, None) is not None:
+    if not _reports_here(config):
         return
     from conformance.report.text import closing, messages, table
 
@@ -188,6 +193,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line(closing(summary))
 
 
+def _reports_here(config: pytest.Config) -> bool:
+    """Whether a run was made, and no command line is there to report on it."""
+    return config.stash.get(RUN, None) is not None and config.stash.get(PROGRESS, None) is None
+
+
 def _is_ours(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and item.module.__name__.startswith(SUITE)
 
@@ -198,6 +208,20 @@ def _aims(item: pytest.Item) -> list[str]:
 
 def _family(item: pytest.Item) -> str:
     return item.path.stem.removeprefix("test_").upper()
+
+
+def _chosen(items: list[pytest.Function], order: Order) -> list[pytest.Function]:
+    """The tests that the depth has, and of every row at least one."""
+    within = {item for item in items if _within_depth(item, order)}
+    for row in order.only:
+        aiming = [item for item in items if row in _aims(item)]
+        if aiming and within.isdisjoint(aiming):
+            within.add(min(aiming, key=lambda item: _chance(item, order)))
+    return [item for item in items if item in within]
+
+
+def _lateness(item: pytest.Item) -> int:
+    return next((rank for rank, mark in ((2, "last"), (1, "quiet")) if item.get_closest_marker(mark)), 0)
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:

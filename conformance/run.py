@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _ULID: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FEW: Final = 12
+_KEY_REFUSED: Final = (401, 403)
+_SURELY_PENDING: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +82,13 @@ class Run:
                 f"{exchange.request.url} answered {exchange.answer.status} with {kind!r:.60} where JSON was wanted;"
                 " check base_url (does it end in /v1?) and [paths]"
             )
+        if exchange.answer.status in _KEY_REFUSED:
+            variable = self.order.profile.owner.env
+            raise Unreachable(
+                f"{base} refuses the owner's key, which is in {variable}: {exchange.answer.status};"
+                f" check {variable} and [auth] header"
+            )
         self.provision.order(self.order.depth.shared)
-
     def unknown_task_id(self, like: str | None = None) -> str:
         """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
         prefix, separator, rest = (like or "").rpartition("_")
@@ -108,6 +115,14 @@ class Run:
         until = max((telling.watched_until for telling in chosen), default=0.0)
         time.sleep(max(0.0, until - time.monotonic(), self.order.depth.watch if chosen else 0.0))
         return chosen
+
+    def is_quiet(self) -> bool:
+        """Wait until no task of the run can move an account by itself any more; whether that is so."""
+        self.provision.settle()
+        for task in self.journal.live_tasks():
+            if task.pending_until < time.monotonic() + _SURELY_PENDING:
+                self.end(self.journal.begin_story("made quiet", ()), task)
+        return all(task.pending_until > time.monotonic() for task in self.journal.live_tasks())
 
     def sweep(self) -> int:
         """Cancel every task of the run that was never seen to be terminal; how many are left."""
@@ -173,6 +188,9 @@ def terms_notes(profile: Profile) -> dict[str, Any]:
         "states": {state.value: profile.state_name(state) for state in State},
         "code_at": profile.errors.code,
         "volatile": list(profile.volatile.pointers),
+        "balance_header": profile.account.header,
+        "balance_pointer": profile.account.pointer,
+        "accounts": {role: profile.account_of(role) for role in profile.keys},
     }
 
 

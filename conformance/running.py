@@ -7,8 +7,10 @@ import io
 import json
 import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from conformance.target.profile import Profile, ProfileError, load
 from conformance.verdict import ExitCode
 
 _REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
+_REFERENCE_KEYS: Final = ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY", "CONFORMANCE_REVOKED_KEY")
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
 _LONGEST_TRACE: Final = 8000
@@ -68,8 +71,6 @@ def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     print(f"results in {order.report_dir}")  # noqa: T201 - the command's output
     if summary.notes.get("our_fault"):
         print(summary.notes["our_fault"], file=sys.stderr)  # noqa: T201 - the command's output
-    if summary.exit_code is ExitCode.PASSED and "interrupted" in summary.notes:
-        return ExitCode.INCONCLUSIVE
     return summary.exit_code
 
 
@@ -85,6 +86,8 @@ def judge_recorded(path: Path, report_dir: Path | None) -> ExitCode:
             summary = summarise(journal)
     except JournalError as error:
         raise UsageProblem(str(error)) from error
+    except sqlite3.Error as error:
+        raise UsageProblem(f"{path}: cannot be judged: {error}; judge a copy that can be written") from error
     except KeyError as error:
         raise UsageProblem(f"{path}: the run ended before it wrote down what it was ({error})") from error
     if report_dir is not None:
@@ -132,7 +135,7 @@ def _target(asked: Asked, environ: Mapping[str, str]) -> Iterator[Profile]:
             return
         with reference_service(asked.fault) as started:
             keys = {f"CONFORMANCE_{role.upper()}_KEY": key for role, key in started["keys"].items()}
-            kept = {name: keys[name] for name in ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY")}
+            kept = {name: keys[name] for name in _REFERENCE_KEYS}
             yield load(_REFERENCE_PROFILE, environ=kept, base_url=started["base_url"], overrides=overrides)
     except ProfileError as error:
         raise UsageProblem(str(error)) from error
@@ -147,7 +150,9 @@ def reference_service(fault: str | None = None) -> Iterator[dict[str, Any]]:
     """
     command = [sys.executable, "-m", "conformance.reference", "--port", "0", "--until-stdin-closes"]
     command += ["--fault", fault] if fault else []
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+    process = subprocess.Popen(  # noqa: S603 - ours; in a session of its own, so that it outlives a Ctrl-C until the end
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdin is not None  # noqa: S101 - it was asked for
     assert process.stdout is not None  # noqa: S101 - it was asked for
     try:
@@ -167,12 +172,12 @@ def reference_service(fault: str | None = None) -> Iterator[dict[str, Any]]:
 def _order(asked: Asked, profile: Profile) -> Order:
     rows = [row.id for row in catalogue().values() if not row.planned]
     try:
-        chosen = selected(asked.only) or rows
         contract = Contract.load(asked.contract)
-    except ValueError as error:
-        raise UsageProblem(f"--only {asked.only}: {error}") from error
+        chosen = selected(asked.only) or rows
     except ContractError as error:
         raise UsageProblem(str(error)) from error
+    except ValueError as error:
+        raise UsageProblem(f"--only {asked.only}: {error}") from error
     only = tuple(row for row in chosen if row in rows)
     if not only:
         raise UsageProblem(f"--only {asked.only}: these rows are planned and have no check yet")
@@ -182,16 +187,25 @@ def _order(asked: Asked, profile: Profile) -> Order:
         depth=DEPTHS[asked.depth],
         only=only,
         seed=secrets.randbelow(_SEEDS) if asked.seed is None else asked.seed,
-        report_dir=asked.report_dir or _new_folder(),
+        report_dir=_writable(asked.report_dir or _new_folder()),
     )
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageProblem(f"{folder}: results cannot be written there: {error}; give another --report-dir") from error
+    return folder
 
 
 def _new_folder() -> Path:
     """`reports/` and the time, with `reports/latest` pointing there."""
     folder = Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    folder.mkdir(parents=True, exist_ok=True)
     latest = folder.parent / "latest"
     with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
         latest.unlink(missing_ok=True)
         latest.symlink_to(folder.name, target_is_directory=True)
     return folder
@@ -202,6 +216,8 @@ def _tell_stories(order: Order, keyword: str) -> None:
     import os
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)  # meant for the tests of whoever starts the run
     import pytest
 
     from conformance import plugin
@@ -218,6 +234,8 @@ def _tell_stories(order: Order, keyword: str) -> None:
     finally:
         signal.signal(signal.SIGTERM, previous)
         progress.end()
+    if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:
+        raise UsageProblem(f"-k {keyword}: it chooses no test among those asked for; write part of a test's name")
     path = order.report_dir / "journal.sqlite"
     with contextlib.closing(Journal.open(path) if path.is_file() else Journal.create(path)) as journal:
         if code == pytest.ExitCode.INTERRUPTED:

@@ -40,7 +40,9 @@ class Documented:
 class Terms:
     """What the contract and the profile say about the answers of one target.
 
-    `complaints(schema, document)` are the ways in which a document does not fit one of the contract's schemas.
+    `complaints(schema, document)` are the ways in which a document does not fit one of the contract's schemas. The
+    credits left stand in `balance_header`, and under `balance_pointer` in an account's document; `accounts` are the
+    accounts of the roles. A body of more than `most_bytes` bytes is too large.
     """
 
     refusals: Mapping[str, Documented]
@@ -49,6 +51,10 @@ class Terms:
     code_at: str = "/error/code"
     volatile: tuple[str, ...] = ()
     documented_envelope: bool = True
+    balance_header: str | None = None
+    balance_pointer: str | None = None
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    most_bytes: int = 1 << 20
 
 
 class Moment:
@@ -93,6 +99,11 @@ class Moment:
         """Whether this is a cancel as the norm knows it: a POST with a valid key, in no odd dress (R13, R18, R19)."""
         request = self.exchange.request
         return request.method == "POST" and request.keyed and not request.named.odd
+
+    @property
+    def is_account(self) -> bool:
+        """Whether this request asked for an account."""
+        return self.exchange.request.operation is Operation.ACCOUNT
 
     @property
     def status(self) -> int | None:
@@ -183,13 +194,25 @@ class Moment:
 
 
 class Story:
-    """What was said to and about `tasks`, in the order in which it was sent; immutable."""
+    """What was said to and about `tasks`, in the order in which it was sent; immutable.
 
-    def __init__(self, tasks: Sequence[Task], exchanges: Sequence[Exchange], terms: Terms, title: str = "") -> None:
+    While a story that is `alone` was told, no other task of the run could move an account.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        exchanges: Sequence[Exchange],
+        terms: Terms,
+        title: str = "",
+        *,
+        alone: bool = False,
+    ) -> None:
         self.tasks = tuple(tasks)
         self.exchanges = tuple(sorted(exchanges, key=lambda exchange: (exchange.sent_at, exchange.number)))
         self.terms = terms
         self.title = title
+        self.alone = alone
         self._complaints: dict[tuple[str, bytes], Sequence[str]] = {}
 
     @cached_property
@@ -206,6 +229,16 @@ class Story:
     def queries(self) -> tuple[Moment, ...]:
         """Every query, in the order of sending."""
         return self._moments(Operation.QUERY)
+
+    @cached_property
+    def probes(self) -> tuple[Moment, ...]:
+        """Every probe, in the order of sending."""
+        return self._moments(Operation.PROBE)
+
+    @cached_property
+    def accounts(self) -> tuple[Moment, ...]:
+        """Every reading of an account's document, in the order of sending."""
+        return self._moments(Operation.ACCOUNT)
 
     @cached_property
     def submits(self) -> tuple[Moment, ...]:
@@ -299,7 +332,7 @@ class Story:
     def _possible_cancels(self) -> dict[str, list[Moment]]:
         """The cancels that may have taken effect, by the task."""
         found: dict[str, list[Moment]] = {}
-        for cancel in self.cancels:
+        for cancel in (*self.cancels, *self.probes):
             for task in _acted_on(cancel.effects):
                 if cancel.may_have_acted(task):
                     found.setdefault(task.task_id, []).append(cancel)

@@ -10,7 +10,7 @@ from conformance.exchange import Form, Operation
 from conformance.states import LIVE, TERMINAL, State
 from conformance.story import OK, Story
 from conformance.target.call import Call, by
-from conformance.target.provision import AUTO, NotAccepted, Stage
+from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from conformance.exchange import Exchange
     from conformance.lawful import Task
     from conformance.run import Run
+    from conformance.target.credentials import Credential
 
 _FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
 _SHARED: Final = {State.COMPLETED, State.FAILED}
@@ -39,10 +40,23 @@ class Teller:
         self.broken: list[Judgement] = []
         self.told = 0
 
-    def story(self) -> Telling:
-        """A new story, so far without tasks."""
+    def story(self, *, alone: bool = False) -> Telling:
+        """A new story, so far without tasks; `alone` where it asks for accounts."""
         self.told += 1
-        return Telling(self, self.run.journal.begin_story(self.title, self.aims), first=self.told == 1)
+        alone = alone and self.run.is_quiet()
+        number = self.run.journal.begin_story(self.title, self.aims, alone=alone)
+        return Telling(self, number, first=self.told == 1 and not alone, alone=alone)
+
+    def others(self) -> tuple[str, ...]:
+        """The roles beside the owner's whose keys are valid.
+
+        Raises:
+            OutOfReach: the profile names none.
+        """
+        others = self.run.order.profile.others
+        if not others:
+            raise OutOfReach("the profile names no second key; write [keys.other] or set CONFORMANCE_OTHER_KEY")
+        return others
 
     def about(self, task: State, *more: State) -> tuple[Telling, Task]:
         """A new story about tasks in the given states; the first of them beside it."""
@@ -54,8 +68,9 @@ class Teller:
 class Telling:
     """A story while it is being told: what is said through it goes to the target and into the journal."""
 
-    def __init__(self, teller: Teller, number: int, *, first: bool) -> None:
+    def __init__(self, teller: Teller, number: int, *, first: bool, alone: bool = False) -> None:
         self.number = number
+        self.alone = alone
         self.title = teller.title
         self.tasks: dict[str, Task] = {}
         self.exchanges: list[Exchange] = []
@@ -89,14 +104,14 @@ class Telling:
             self.wait(stage.task)
         return stage.task
 
-    def named(self, out_task_id: str) -> Task | None:
+    def named(self, out_task_id: str, *, role: str = "owner") -> Task | None:
         """A pending task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
 
         Raises:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._run.provision.submit(self.number, State.PENDING, out_task_id=out_task_id)
+            stage = self._run.provision.submit(self.number, State.PENDING, role=role, out_task_id=out_task_id)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:
@@ -127,9 +142,19 @@ class Telling:
         for task in tasks:
             self.query(task)
 
-    def cancel(self, call: Call, *, role: str = "owner", fresh: bool = False) -> Exchange:
-        """Send a cancel."""
-        return self._hear(self._run.client.cancel(self.number, role, call, fresh=fresh))
+    def cancel(
+        self, call: Call, *, role: str = "owner", fresh: bool = False, credential: Credential | None = None
+    ) -> Exchange:
+        """Send a cancel with the key of `role`, or with what a `credential` makes of the owner's."""
+        return self._hear(self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential))
+
+    def account(self, role: str = "owner") -> None:
+        """Read what is left on the account of `role`, without asking for any task."""
+        account = self._run.order.profile.account
+        if account.url is not None:
+            self._hear(self._run.client.account(self.number, role, account.url))
+        if account.header is not None:
+            self._hear(self._run.client.query(self.number, role, "task_id", self._run.unknown_task_id()))
 
     def wait(self, task: Task) -> None:
         """Ask for a task until it is in the state that its recipe leads to.
@@ -168,7 +193,7 @@ class Telling:
 
     def told(self) -> Story:
         """The story so far."""
-        return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title)
+        return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title, alone=self.alone)
 
     def look_again(self, *, cancel_as: Form | None) -> None:
         """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered."""

@@ -27,7 +27,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """One finding of a check: broken says what was wanted and got, undecided says why."""
+    """One finding of a check: broken says what was wanted and got, undecided says why.
+
+    A finding on an `account` is certain only where nobody else moves it.
+    """
 
     outcome: Outcome
     requirement: str = ""
@@ -36,6 +39,7 @@ class Judgement:
     got: str = ""
     why: str = ""
     premises: frozenset[Premise] = frozenset()
+    account: bool = False
 
     def on(self, requirement: str) -> Judgement:
         """The same finding, on `requirement`."""
@@ -88,13 +92,14 @@ class Ruling:
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """What, beside the judgements, decides verdicts: acceptance seen, and what the profile says."""
+    """What, beside the judgements, decides verdicts: acceptance seen, what the profile says, others' movements."""
 
     accepted: frozenset[Premise] = frozenset()
     obstacles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     not_observable: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
     expired: frozenset[str] = frozenset()
+    noise: str = ""
 
 
 def ruling(requirement: str, level: str, judgements: Iterable[Judgement], facts: Circumstances) -> Ruling:
@@ -105,7 +110,10 @@ def ruling(requirement: str, level: str, judgements: Iterable[Judgement], facts:
     held, undecided, why = 0, 0, ""
     broken = []
     for judgement in judgements:
-        if judgement.outcome is Outcome.BROKEN:
+        if judgement.account and facts.noise:
+            undecided += 1
+            why = why or facts.noise
+        elif judgement.outcome is Outcome.BROKEN:
             broken.append(judgement)
         elif judgement.outcome is Outcome.HELD and judgement.premises <= facts.accepted:
             held += 1

@@ -52,7 +52,7 @@ def test_a_lawful_stranger_is_not_blamed() -> None:
     task = tale.submitted(out=None)
     spelled = [
         b'{"task_id": "%s", "status": "completed", "credits_used": 1.50, "output": [{"url": "http://x?1"}], "n": null}',
-        b'{"n": null, "output": [{"url": "http://x?2#t"}], "credits_used": 1.5, "status": "completed", "task_id": "%s"}',
+        b'{"n": null, "output": [{"url": "http://x?2#"}], "credits_used": 1.5, "status": "completed", "task_id": "%s"}',
     ]
     told: list[Told] = [(200, text.replace(b"%s", task.task_id.encode())) for text in spelled]
     for number in (0, 1, 0):

@@ -49,7 +49,7 @@ class Caller:
     def __init__(self, base_url: str, key: str = OWNER) -> None:
         self.http = httpx.Client(base_url=base_url, headers={"authorization": f"Bearer {key}"}, trust_env=False)
 
-    def submit(self, model: str, **fields: Any) -> dict[str, Any]:
+    def submit(self, model: str, **fields: object) -> dict[str, Any]:
         """Submit a task that is accepted."""
         answer = self.http.post("/tasks/submit", json={"model": model, "params": {}, **fields})
         assert answer.status_code == 200, answer.text
@@ -59,7 +59,7 @@ class Caller:
         """Read a task."""
         return dict(self.http.post("/tasks/query", json={"task_id": task_id}).json())
 
-    def cancel(self, path: str = "", **body: Any) -> httpx.Response:
+    def cancel(self, path: str = "", **body: object) -> httpx.Response:
         """Cancel by the path, or by the body."""
         if path:
             return self.http.post(f"/tasks/cancel/{path}")
@@ -87,18 +87,21 @@ def base_url() -> Iterator[str]:
         yield started["base_url"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def caller(base_url: str) -> Iterator[Caller]:
     """The owner of most tasks."""
-    yield from speaking(base_url, OWNER)
+    with speaking(base_url, OWNER) as caller:
+        yield caller
 
 
-@pytest.fixture
-def stranger(base_url: str) -> Iterator[Caller]:
-    """Somebody with a key of another account."""
-    yield from speaking(base_url, OTHER)
+@pytest.fixture(scope="module")
+def anybody(base_url: str) -> Iterator[httpx.Client]:
+    """A client without a key."""
+    with httpx.Client(base_url=base_url, trust_env=False) as http:
+        yield http
 
 
+@contextmanager
 def speaking(base_url: str, key: str) -> Iterator[Caller]:
     """Hang up afterwards."""
     caller = Caller(base_url, key)
@@ -233,20 +236,19 @@ def test_the_path_wins_over_the_bodys_task_id(caller: Caller) -> None:
         {"x-api-key": ""},
     ],
 )
-def test_without_a_valid_key_nothing_is_told(base_url: str, headers: dict[str, str]) -> None:
+def test_without_a_valid_key_nothing_is_told(anybody: httpx.Client, headers: dict[str, str]) -> None:
     """Known, unknown and malformed calls are answered alike."""
     calls: list[tuple[str, bytes]] = [(REVOKED_PENDING, b""), (REVOKED_COMPLETED, b""), (UNKNOWN, b"{")]
-    with httpx.Client(base_url=base_url, headers=headers, trust_env=False) as http:
-        answers = [http.post(f"/tasks/cancel/{task_id}", content=content) for task_id, content in calls]
-        answers.append(http.post("/tasks/cancel", content=b"x" * (2 << 20)))
+    answers = [anybody.post(f"/tasks/cancel/{task_id}", content=content, headers=headers) for task_id, content in calls]
+    answers.append(anybody.post("/tasks/cancel", content=b"x" * (2 << 20), headers=headers))
     assert {code(answer) for answer in answers} == {(401, "invalid_api_key")}
     assert len({answer.text for answer in answers}) == 1
 
 
 @pytest.mark.parametrize("headers", [{"authorization": f"bEARER {OWNER}"}, {"x-api-key": OWNER, "authorization": "x"}])
-def test_the_scheme_has_no_case_and_the_other_header_decides(base_url: str, headers: dict[str, str]) -> None:
+def test_the_scheme_has_no_case_and_the_other_header_decides(anybody: httpx.Client, headers: dict[str, str]) -> None:
     """Both ways to send a key are good."""
-    answer = httpx.post(f"{base_url}/tasks/cancel/{UNKNOWN}", headers=headers, trust_env=False)
+    answer = anybody.post(f"/tasks/cancel/{UNKNOWN}", headers=headers)
     assert code(answer) == (404, "task_not_found")
 
 
@@ -254,7 +256,7 @@ def test_the_scheme_has_no_case_and_the_other_header_decides(base_url: str, head
 def test_another_keys_task_is_an_unknown_one(caller: Caller, base_url: str, key: str) -> None:
     """In each form, be the key on the same account or not; and both may use one `out_task_id`."""
     task = caller.submit("sim-pending", out_task_id=f"shared-by-{key}")
-    for foreigner in speaking(base_url, key):
+    with speaking(base_url, key) as foreigner:
         unknown = foreigner.cancel(UNKNOWN)
         refusals = [
             foreigner.cancel(task["task_id"]),
@@ -292,10 +294,10 @@ def test_what_is_no_json_object_is_refused(caller: Caller, content: bytes) -> No
         assert code(caller.http.post(path, content=content)) == (400, "invalid_param")
 
 
-@pytest.mark.parametrize("name", ["%2F", "%00", "%20", "%FF", "a%2Fb", "..%2Fx", "%25", "ｔask", "\ud800"])
+@pytest.mark.parametrize("name", ["%2F", "%00", "%20", "%FF", "a%2Fb", "..%2Fx", "%25", "\uff54ask", "\ud800"])
 def test_an_odd_path_is_just_an_unknown_id(caller: Caller, name: str) -> None:
     """Nothing in it is normalised, and nothing breaks down."""
-    path = name.encode(errors="replace").decode()
+    path = name.encode(errors="replace").decode().replace("?", "%3F")
     assert code(caller.cancel(path)) == (404, "task_not_found")
     content = json.dumps({"task_id": name})
     assert code(caller.http.post("/tasks/cancel", content=content)) == (404, "task_not_found")
@@ -351,14 +353,14 @@ def test_the_account_moves_by_the_sum_of_credits_used(caller: Caller) -> None:
     assert Decimal(str(account.json()["balance"]["available_usd"])) == caller.remaining()
 
 
-def test_a_stream_ends_with_what_cancel_answered(caller: Caller) -> None:
+def test_a_stream_ends_with_what_cancel_answered(caller: Caller, anybody: httpx.Client) -> None:
     """It tells each state once."""
     task = caller.submit("sim-long")
     caller.reach("running", task)
     with caller.http.stream("GET", f"/tasks/stream/{task['task_id']}") as stream:
         lines = (line for line in stream.iter_lines() if line.startswith("data: "))
         states = [json.loads(next(lines)[6:])]
-        answer = httpx.post(f"{caller.http.base_url}tasks/cancel/{task['task_id']}", headers=caller.http.headers)
+        answer = anybody.post(f"/tasks/cancel/{task['task_id']}", headers={"x-api-key": OWNER})
         states += [json.loads(line[6:]) for line in lines]
     assert [state["status"] for state in states] == ["running", "cancelled"]
     assert states[-1] == answer.json()
@@ -402,7 +404,7 @@ def test_processes_over_one_database_tell_one_story(tmp_path: Path) -> None:
     """Simultaneous cancels through two of them all show one charge, and it is taken once."""
     database = str(tmp_path / "tasks.sqlite")
     with a_service("--database", database) as one, a_service("--database", database) as two:
-        callers = [Caller(started["base_url"]) for started in (one, two) for _ in range(3)]
+        callers = [Caller(started["base_url"]) for started in (one, two) for _ in range(2)]
         task = callers[0].submit("sim-keeps-charge")
         callers[-1].reach("running", task)
         before = callers[0].remaining()
@@ -417,11 +419,10 @@ def test_processes_over_one_database_tell_one_story(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT, None])
 def test_it_starts_with_one_line_and_ends_when_told(way: signal.Signals | None) -> None:
     """By a signal or by the end of its stdin, with an open stream or without."""
-    with a_service("--speed", "20") as started:
+    with a_service("--speed", "20") as started, speaking(started["base_url"], started["keys"]["owner"]) as caller:
         process = started["process"]
-        caller = Caller(started["base_url"], started["keys"]["owner"])
         task = caller.submit("sim-pending")
-        with caller.http, caller.http.stream("GET", f"/tasks/stream/{task['task_id']}"):
+        with caller.http.stream("GET", f"/tasks/stream/{task['task_id']}"):
             if way is None:
                 process.stdin.close()
             else:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
-from conformance.checks.findings import answered, broken, held, premises, refused, undecided
+from conformance.checks.findings import (
+    answered,
+    answered_lawfully,
+    broken,
+    held,
+    left_alone,
+    premises,
+    quoted,
+    refused,
+    undecided,
+)
 from conformance.checks.registry import check
 from conformance.exchange import MALFORMED
 from conformance.lawful import Refusal
 from conformance.story import OK, Moment, Story
 from conformance.verdict import Judgement
+
+_TOO_LARGE: Final = 413
+_FIRST_REFUSAL: Final = 400
+_SERVER_ERRORS: Final = range(500, 600)
+_MOST_TEXT: Final = 1 << 16
+_OFTEN: Final = 3
+_INTERNALS: Final = re.compile(
+    r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w.$]+\([\w]+\.(?:java|kt|scala|js|ts|cs|go|py):\d+"
+    r"|\bgoroutine \d+|panic: |SQLSTATE|\bORA-\d{5}|(?i:\bselect\b[^\"]{1,80}\bfrom\b \w|\binsert into\b|\bupdate \w+ set\b)"
+    r"|(?:psycopg|sqlalchemy|sqlite3|pymysql|asyncpg)\.|(?<![\w/.:])/(?:usr|home|opt|var|srv|app|root|etc)/[\w.-]+/[\w./-]+"
+    r"|[A-Z]:\\\\[\w\\\\]+|\b[\w-]+\.(?:internal|local|svc\.cluster\.local|lan)\b|node_modules|\.py:\d+|\.go:\d+|\.rs:\d+"
+)
 
 
 @check("ERR-1")
@@ -37,6 +61,93 @@ def refusals_come_in_the_envelope(story: Story) -> Iterator[Judgement]:
             yield broken(moment, "an error envelope with a JSON content type", f"content type {kind or 'none'}")
         else:
             yield held(moment, premises=premises(moment))
+
+
+@check("ERR-3")
+def unreadable_bodies_are_refused(story: Story) -> Iterator[Judgement]:
+    """Body form: what is no JSON object gets a 4xx and touches nothing (ruling R20 for the path form)."""
+    for moment in _keyed(story):
+        named = moment.exchange.request.named
+        if named.path is None and not named.readable:
+            yield _no_server_error(moment) or refused(moment, Refusal.ANY)
+            yield from _others_left_alone(moment)
+
+
+@check("ERR-4")
+def bodies_too_large_are_refused(story: Story) -> Iterator[Judgement]:
+    """A body over the documented size: 413."""
+    for moment in _keyed(story):
+        content = moment.exchange.request.content
+        if content is None or len(content) <= story.terms.most_bytes or moment.exchange.unavailable:
+            continue
+        large = moment.status == _TOO_LARGE
+        yield held(moment, premises=premises(moment)) if large else broken(moment, "413", answered(moment))
+
+
+@check("ERR-5")
+def other_methods_never_cancel(story: Story) -> Iterator[Judgement]:
+    """A method other than POST leaves the task alone, and the server standing (rulings R13, R22)."""
+    for moment in story.cancels:
+        if moment.exchange.request.method != "POST":
+            yield from (failed for failed in [_no_server_error(moment)] if failed)
+            yield from (left_alone(moment, task) for task in story.tasks if moment.mentions(task))
+
+
+@check("ERR-6")
+def refusals_show_no_internals(story: Story) -> Iterator[Judgement]:
+    """No stack trace, SQL, file path or internal host name stands in a refusal."""
+    for moment in story.cancels:
+        if moment.exchange.answer is None or moment.status is None or moment.status < _FIRST_REFUSAL:
+            continue
+        text = moment.exchange.answer.content[:_MOST_TEXT].decode(errors="replace")
+        for value in moment.exchange.request.named.given:
+            text = text.replace(str(value), "")
+        found = _INTERNALS.search(text)
+        if found:
+            yield broken(moment, "a refusal without internals", f"{moment.status} with {quoted(found[0])}")
+        elif moment.refused:
+            yield held(moment)
+
+
+@check("ERR-7")
+def odd_input_is_read_fairly(story: Story) -> Iterator[Judgement]:
+    """Odd but readable input: refused, or acted on in one fair reading; never a 5xx, nothing else touched (R18, R19)."""
+    for moment in _keyed(story):
+        named = moment.exchange.request.named
+        if named.path is None and not named.readable:
+            continue
+        if named.odd or Refusal.ANY in moment.effects:
+            yield _no_server_error(moment) or answered_lawfully(moment)
+            yield from _others_left_alone(moment)
+
+
+def _keyed(story: Story) -> Iterator[Moment]:
+    """The cancels by POST with a valid key."""
+    return (each for each in story.cancels if each.exchange.request.keyed and each.exchange.request.method == "POST")
+
+
+def _no_server_error(moment: Moment) -> Judgement | None:
+    """A 5xx that the call's own input provoked (ruling R17): one of the target's own, or one that plain calls spare."""
+    if moment.status not in _SERVER_ERRORS:
+        return None
+    if moment.exchange.unavailable:
+        content = moment.exchange.request.content
+        again = [each for each in moment.story.cancels if each.exchange.request.content == content]
+        ours = [each for each in again if each.exchange.request.url == moment.exchange.request.url]
+        spared = any(read.status == OK for read in moment.story.queries if _after(read, moment))
+        if len(ours) < _OFTEN or not all(each.status in _SERVER_ERRORS for each in ours) or not spared:
+            return None
+    return broken(moment, "a refusal or a fair reading, never a server error", answered(moment))
+
+
+def _after(later: Moment, earlier: Moment) -> bool:
+    return later.exchange.sent_at >= earlier.exchange.ended_at
+
+
+def _others_left_alone(moment: Moment) -> Iterator[Judgement]:
+    for task in moment.story.tasks:
+        if task.role == moment.role and not moment.may_have_acted(task):
+            yield left_alone(moment, task)
 
 
 def _refusable(story: Story) -> Iterator[tuple[Moment, list[Refusal]]]:

@@ -10,7 +10,7 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Attachment, Label, Status, StatusDetails, TestResult
 from allure_commons.types import AttachmentType, LabelType
 
-from conformance.report.text import message
+from conformance.report.text import message, printable
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ _STATUS = {Verdict.PASS: Status.PASSED, Verdict.WARN: Status.PASSED, Verdict.FAI
 
 
 def write_allure(summary: Summary, folder: Path) -> None:
-    """Write the run's results into `folder`, which is made anew."""
+    """Write the run's results into `folder`, in place of earlier ones."""
     if folder.is_dir():
-        for old in folder.iterdir():
+        for old in (*folder.glob("*-result.json"), *folder.glob("*-attachment.json")):
             old.unlink()
     logger = AllureFileLogger(str(folder))  # type: ignore[no-untyped-call]  # Allure ships no types
     base_url = str(summary.notes.get("base_url", ""))
@@ -60,7 +60,7 @@ def _result(row: Row, base_url: str) -> Any:  # noqa: ANN401 - Allure ships no t
         name=f"{requirement.id} {requirement.statement}",
         description=f"{requirement.statement}\n\nSource: {requirement.cited}",
         status=_STATUS.get(made.verdict, Status.SKIPPED),
-        statusDetails=StatusDetails(message=made.reason or f"{made.held} held", trace=trace),
+        statusDetails=StatusDetails(message=printable(made.reason) or f"{made.held} held", trace=trace),
         labels=[Label(name=name, value=value) for name, value in labels.items()],
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from conformance.account import noise
 from conformance.checks import CHECKS, judgements
 from conformance.contract import Contract
 from conformance.exchange import Operation
@@ -52,8 +53,14 @@ class Summary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the run says to its caller; a suite that was itself at fault says so first."""
-        return exit_code((row.ruling for row in self.rows), sound=not self.notes.get("our_fault"))
+        """What the run says to its caller; one that broke off proves nothing, however well it went so far."""
+        code = exit_code((row.ruling for row in self.rows), sound=not self.notes.get("our_fault"))
+        return ExitCode.INCONCLUSIVE if code is ExitCode.PASSED and self.broke_off else code
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether the run was interrupted, or ended without a word."""
+        return "interrupted" in self.notes or "ended" not in self.notes
 
     @property
     def asked(self) -> list[Row]:
@@ -82,6 +89,8 @@ def judge_again(journal: Journal) -> None:
     terms, only = terms_of(journal), journal.notes()["only"]
     for number, story in list(journal.stories(terms)):
         journal.judge(number, judgements(story, only), story.forms_seen)
+        if moved := noise(story):
+            journal.note("noise", moved)
 
 
 def summarise(journal: Journal, *, today: date | None = None) -> Summary:
@@ -94,6 +103,7 @@ def summarise(journal: Journal, *, today: date | None = None) -> Summary:
         obstacles=journal.obstacles(),
         not_observable=notes.get("not_observable", {}),
         known=notes.get("known", {}),
+        noise=notes.get("noise", ""),
         expired=frozenset(row for row, day in notes.get("expires", {}).items() if date.fromisoformat(day) < today),
     )
     found = _by_requirement(journal)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import string
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from conformance.verdict import ExitCode, Verdict
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from conformance.verdict import Judgement
 
 _LONGEST = 400
+_LONGEST_BODY = 4000
+_PLAIN = frozenset(string.printable[:-5]) - {"'", "\\"}
 _MARKS = {
     Verdict.FAIL: "✗",
     Verdict.WARN: "!",
@@ -60,7 +64,8 @@ def message(requirement: Requirement, judgement: Judgement, evidence: Exchange |
 
 def request_line(request: Request, base_url: str) -> str:
     """Method, path and body of a request, cut short."""
-    path = request.url.removeprefix(base_url.rstrip("/"))
+    origin = urlsplit(base_url)
+    path = request.url.removeprefix(f"{origin.scheme}://{origin.netloc}")
     body = f" {request.content.decode(errors='replace')}" if request.content is not None else ""
     return printable(f"{request.method} {path}{body}")
 
@@ -68,13 +73,23 @@ def request_line(request: Request, base_url: str) -> str:
 def curl(request: Request, base_url: str) -> str:
     """A command line that sends the request again, with `$TARGET` for the base URL and `$KEY` for the key."""
     url = request.url.removeprefix(base_url.rstrip("/"))
-    parts = ["curl", "-X", request.method, f'"$TARGET"{shlex.quote(url)}']
-    for name, value in request.headers:
-        text = f"{name}: {value}"
+    parts = ["curl", *_way(request), f'"$TARGET{url}"' if shlex.quote(url) == url else f'"$TARGET"{shlex.quote(url)}']
+    headers = [f"{name.title()}: {value}" for name, value in request.headers]
+    if request.content is not None and not any(text.startswith("Content-Type:") for text in headers):
+        headers.append("Content-Type:")  # else curl adds one of its own
+    for text in headers:
         parts += ["-H", f'"{text}"' if "$KEY" in text else shlex.quote(text)]
-    if request.content is not None:
-        parts += ["--data-binary", _quoted_bytes(request.content)]
-    return " ".join(parts)
+    if request.content is None:
+        return " ".join(parts)
+    if b"\0" in request.content:  # which no argument can carry
+        return " ".join([f"printf %b {_octal(request.content)} |", *parts, "--data-binary @-"])
+    return " ".join([*parts, "--data-raw", _quoted_bytes(request.content)])
+
+
+def _way(request: Request) -> list[str]:
+    """Curl's options for the method, and for a path that it would tidy up."""
+    method = ["--head"] if request.method == "HEAD" else ["-X", request.method]
+    return [*method, "--path-as-is"] if "/." in request.url else method
 
 
 def table(summary: Summary) -> list[tuple[Verdict, str]]:
@@ -109,6 +124,8 @@ def closing(summary: Summary) -> str:
     ]
     if summary.planned:
         lines.append(f"{len(summary.planned)} rows are planned and were not judged")
+    if summary.broke_off:
+        lines.append("the run broke off before its end: not all of its stories were told")
     stale = [row.requirement.id for row in summary.asked if row.ruling.stale]
     if stale:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
@@ -137,11 +154,18 @@ def _line(row: Row) -> str:
 
 
 def _quoted_bytes(content: bytes) -> str:
+    """The bytes as an argument for bash; a long body is cut, and its line says so."""
+    if len(content) > _LONGEST_BODY:
+        return f"{_quoted_bytes(content[:_LONGEST])}  # cut: the whole body has {len(content)} bytes"
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        text = ""
-    if text.isprintable() and len(text) <= _LONGEST:
+        text = "\0"
+    if text.isprintable():
         return shlex.quote(text)
-    escaped = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in content)  # noqa: PLR2004
-    return f"$'{escaped[:_LONGEST]}'" + ("…" if len(escaped) > _LONGEST else "")
+    return "$'" + "".join(chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in content) + "'"
+
+
+def _octal(content: bytes) -> str:
+    """The bytes as printf's %b takes them; a long body is cut."""
+    return "'" + "".join(chr(b) if chr(b) in _PLAIN else f"\\0{b:03o}" for b in content[:_LONGEST_BODY]) + "'"

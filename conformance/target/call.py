@@ -10,12 +10,21 @@ from conformance.lawful import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """The identifiers of one cancel: in the path, in a JSON body, or in a body of raw bytes."""
+    """The identifiers of one cancel: in the path, in a JSON body, or in a body of raw bytes; and its dress.
+
+    `spelled` is the path's identifier as it stands in the URL, where that is not the usual encoding of it; `suffix`
+    follows the URL.
+    """
 
     path: str | None = None
     body: object = ABSENT
     raw: bytes | None = None
     content_type: str | None = "application/json"
+    method: str | None = None
+    spelled: str | None = None
+    suffix: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    chunked: bool = False
 
 
 def by(form: Form, task: Task) -> Call:

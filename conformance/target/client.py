@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import ssl
 import time
 import zlib
@@ -16,12 +17,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+import h11
 import httpx
 
 from conformance.exchange import ABSENT, Answer, Exchange, Operation, Request
+from conformance.target.credentials import Credential, strangers
+from conformance.target.deadline import BoundedNetwork, Deadline
+from conformance.target.raw import exchange_bytes, head_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from conformance.contract import Contract, Route
     from conformance.journal import Journal
@@ -37,11 +42,12 @@ _OURS: Final = (
     ("accept-encoding", "identity"),
     ("user-agent", "cancel-conformance"),
 )
+OWNER: Final = "owner"
+_PASS: Final = "surrogatepass"
+_PLACE: Final = re.compile(r"\{[^{}]*\}")
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 10.0
 _LONGEST_REASON: Final = 200
-NOBODY: Final = "nobody"
-"""The role of a request without any key."""
 
 
 class Client:
@@ -54,7 +60,11 @@ class Client:
         self._chance = random.Random()  # noqa: S311 - jitter
         self._next_send = 0.0
         self._secrets = {role: profile.secret(role).encode() for role in profile.keys}
+        self._strangers = strangers(profile.auth.header)
+        bundle = profile.ca_bundle
+        self._context = ssl.create_default_context(cafile=str(bundle)) if bundle else None
         self._timeout = dict.fromkeys(("connect", "read", "write", "pool"), profile.limits.timeout)
+        self._deadline = Deadline()
         self._warm = self._connections(keep=True)
         self._fresh = self._connections(keep=False)
         self.unanswered = 0
@@ -65,24 +75,34 @@ class Client:
         self._warm.close()
         self._fresh.close()
 
-    def cancel(self, story: int, role: str, call: Call, *, fresh: bool = False) -> list[Exchange]:
-        """Send one cancel; every attempt that it took, the last one last."""
-        route = self._contract.routes["cancel" if call.path is None else "cancel_task"]
+    def cancel(
+        self, story: int, role: str, call: Call, *, fresh: bool = False, credential: Credential | None = None
+    ) -> list[Exchange]:
+        """Send one cancel; every attempt that it took, the last one last. A `credential` speaks for its own role."""
+        name = "cancel" if call.path is None else "cancel_task"
+        route = self._contract.routes[name]
         content = call.raw
         if content is None and call.body is not ABSENT:
             content = json.dumps(call.body).encode()
         headers = [] if content is None or call.content_type is None else [("content-type", call.content_type)]
-        url = self._url("cancel" if call.path is None else "cancel_task", route, call.path)
+        if call.chunked:
+            headers.append(("transfer-encoding", "chunked"))
+        url = self._url(name, route, call.path, call.spelled) + call.suffix
         request = Request(
-            operation=Operation.CANCEL,
-            role=role,
-            method=route.method,
+            operation=Operation.CANCEL if credential is None or credential.role in self._strangers else Operation.PROBE,
+            role=role if credential is None else credential.role,
+            method=call.method or route.method,
             url=url,
-            headers=tuple(headers),
+            headers=(*headers, *call.headers),
             content=content,
             path_id=call.path,
         )
-        return self._persevere(story, request, fresh=fresh)
+        return self._persevere(story, request, fresh=fresh, credential=credential)
+
+    @property
+    def strangers(self) -> Mapping[str, Credential]:
+        """The ways to show no valid key, by role."""
+        return self._strangers
 
     def query(self, story: int, role: str, field: str, identifier: str, *, fresh: bool = False) -> list[Exchange]:
         """Ask for the task that has `identifier` in `field`; every attempt, the last one last."""
@@ -90,7 +110,7 @@ class Client:
         method = self._profile.query.method or route.method
         url, content, headers = self._url("query", route), None, []
         if method == "GET":
-            url = f"{url}?{urlencode({field: identifier}, errors='surrogatepass')}"
+            url = f"{url}?{urlencode({field: identifier}, errors=_PASS)}"
         else:
             content, headers = json.dumps({field: identifier}).encode(), [("content-type", "application/json")]
         request = Request(
@@ -117,13 +137,21 @@ class Client:
         request = Request(operation=Operation.ACCOUNT, role=role, method="GET", url=absolute)
         return self._persevere(story, request, fresh=False)
 
-    def _persevere(self, story: int, request: Request, *, fresh: bool, repeatable: bool = True) -> list[Exchange]:
+    def _persevere(
+        self,
+        story: int,
+        request: Request,
+        *,
+        fresh: bool,
+        repeatable: bool = True,
+        credential: Credential | None = None,
+    ) -> list[Exchange]:
         """Send until the target gives an answer of its own, within the limits on retries and patience."""
         limits = self._profile.limits
         give_up = time.monotonic() + limits.patience
         attempts: list[Exchange] = []
         while True:
-            exchange = self._exchange(story, request, fresh=fresh or bool(attempts))
+            exchange = self._exchange(story, request, credential, fresh=fresh or bool(attempts))
             attempts.append(exchange)
             self.unanswered = 0 if exchange.answer else self.unanswered + 1
             if not exchange.unavailable or len(attempts) > limits.retries:
@@ -135,49 +163,76 @@ class Client:
                 return attempts
             time.sleep(pause)
 
-    def _exchange(self, story: int, request: Request, *, fresh: bool) -> Exchange:
+    def _exchange(self, story: int, request: Request, credential: Credential | None, *, fresh: bool) -> Exchange:
         self._keep_rate()
         sent_at = time.monotonic()
-        shown = replace(request, headers=(*request.headers, *self._authorization(request.role, masked=True)))
+        key, masked = self._shown_key(request.role, credential)
+        shown = replace(request, headers=(*request.headers, *masked))
         number = self._journal.begin_exchange(story, shown, sent_at)
         answer, lost = None, None
         try:
-            answer = self._answer(request, self._fresh if fresh else self._warm, sent_at)
-        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, TimeoutError) as error:
+            answer = self._answer(request, key, self._fresh if fresh else self._warm, sent_at)
+        except (httpx.HTTPError, httpx.InvalidURL, h11.RemoteProtocolError, zlib.error, OSError) as error:
             lost = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
         ended_at = time.monotonic()
         exchange = Exchange(number=number, request=shown, sent_at=sent_at, ended_at=ended_at, answer=answer, lost=lost)
         self._journal.end_exchange(exchange)
         return exchange
 
-    def _answer(self, request: Request, connections: httpx.HTTPTransport, sent_at: float) -> Answer:
-        headers = [*_OURS, *request.headers, *self._authorization(request.role, masked=False)]
+    def _answer(
+        self, request: Request, key: list[tuple[str, str]], connections: httpx.HTTPTransport, sent_at: float
+    ) -> Answer:
+        headers = [*_OURS, *request.headers, *key]
+        deadline = sent_at + self._profile.limits.timeout
+        if any(not _sendable(value) for _, value in headers):
+            return self._raw_answer(request, headers, deadline)
+        content = request.content
         made = httpx.Request(
-            request.method, request.url, headers=headers, content=request.content, extensions={"timeout": self._timeout}
+            request.method,
+            request.url,
+            headers=headers,
+            content=iter([content]) if ("transfer-encoding", "chunked") in headers and content else content,
+            extensions={"timeout": self._timeout},
         )
+        self._deadline.at = deadline
         response = connections.handle_request(made)
         try:
-            content = _body(response, sent_at + self._profile.limits.timeout)
+            body = _body(response, deadline)
         finally:
             response.close()
+        return self._heard(response.status_code, response.headers.raw, body)
+
+    def _raw_answer(self, request: Request, headers: list[tuple[str, str]], deadline: float) -> Answer:
+        """What no HTTP client sends goes out by itself."""
+        content = request.content or b""
+        head = head_bytes(request.method, request.url, headers, len(content) if request.content is not None else None)
+        context = None if request.url.startswith("http:") else self._context or ssl.create_default_context()
+        status, raw, body = exchange_bytes(
+            request.url, head, content, deadline=deadline, most=MOST_BYTES, context=context
+        )
+        return self._heard(status, raw, body)
+
+    def _heard(self, status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> Answer:
         return Answer(
-            status=response.status_code,
-            headers=tuple(self._shown_headers(response)),
-            content=self._without_secrets(content),
+            status=status, headers=tuple(self._shown_headers(headers)), content=self._without_secrets(content)
         )
 
-    def _authorization(self, role: str, *, masked: bool) -> list[tuple[str, str]]:
-        if role == NOBODY:
-            return []
-        value = "$KEY" if masked else self._profile.secret(role)
+    def _shown_key(
+        self, role: str, credential: Credential | None
+    ) -> tuple[list[tuple[str, str]], tuple[tuple[str, str], ...]]:
+        """The headers that show the key of a role, and the same with the key masked."""
+        if credential is not None:
+            return credential.headers(self._profile.secret(OWNER)), credential.masked
+        secret = self._profile.secret(role)
         if self._profile.auth.header == "authorization":
-            return [("authorization", f"Bearer {value}")]
-        return [("x-api-key", value)]
+            return [("authorization", f"Bearer {secret}")], (("authorization", "Bearer $KEY"),)
+        return [("x-api-key", secret)], (("x-api-key", "$KEY"),)
 
-    def _url(self, name: str, route: Route, path_id: str | None = None) -> str:
+    def _url(self, name: str, route: Route, path_id: str | None = None, spelled: str | None = None) -> str:
         path = getattr(self._profile.paths, name) or route.path
         if path_id is not None:
-            path = path.replace("{task_id}", quote(path_id, safe="", errors="surrogatepass"))
+            written = spelled or _segment(path_id)
+            path = _PLACE.sub(lambda _: written, path)
         return self._profile.base_url.rstrip("/") + "/" + path.lstrip("/")
 
     def _keep_rate(self) -> None:
@@ -189,9 +244,9 @@ class Client:
             time.sleep(self._next_send - now)
         self._next_send = max(now, self._next_send) + 1 / rate
 
-    def _shown_headers(self, response: httpx.Response) -> Iterable[tuple[str, str]]:
+    def _shown_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
         left = _MOST_HEADER_BYTES
-        for name, value in response.headers.raw:
+        for name, value in headers:
             left -= len(name) + len(value)
             if left < 0:
                 return
@@ -205,10 +260,17 @@ class Client:
 
     def _connections(self, *, keep: bool) -> httpx.HTTPTransport:
         """The bare transport: no redirects, no cookies, no proxies of the environment."""
-        bundle = self._profile.ca_bundle
-        verify = ssl.create_default_context(cafile=str(bundle)) if bundle else _default_verify(self._profile.base_url)
+        verify = self._context or _default_verify(self._profile.base_url)
         limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
-        return httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits)
+        transport = httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits)
+        network = BoundedNetwork(transport._pool._network_backend, self._deadline)  # noqa: SLF001 - httpx has no door
+        transport._pool._network_backend = network  # noqa: SLF001 - likewise
+        return transport
+
+
+def _segment(identifier: str) -> str:
+    """The identifier as one segment of a path; those that mean a folder elsewhere are encoded too."""
+    return identifier.replace(".", "%2E") if identifier in {".", ".."} else quote(identifier, safe="", errors=_PASS)
 
 
 def _default_verify(base_url: str) -> bool:
@@ -253,6 +315,11 @@ def _pause(answer: Answer | None, attempt: int, chance: random.Random) -> float:
         elif reset is not None:
             wait = max(wait, min(reset - time.time(), _LONGEST_WAIT))
     return wait
+
+
+def _sendable(value: str) -> bool:
+    """Whether an HTTP client takes this as a header's value."""
+    return value == value.strip() and value.isprintable() and value.isascii()
 
 
 def _number(text: str | None) -> float | None:

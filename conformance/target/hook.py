@@ -34,15 +34,21 @@ def ask(hook: Hook, state: State, within: float) -> tuple[str, str | None]:
         task_id, out_task_id = told["task_id"], told.get("out_task_id")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise HookFailed(f'it answered {text[:_LONGEST_WORDS]!r}; wanted {{"task_id": "…"}}') from error
-    if not isinstance(task_id, str) or not (out_task_id is None or isinstance(out_task_id, str)):
-        raise HookFailed(f"its identifiers are no strings: {text[:_LONGEST_WORDS]!r}")
+    if not isinstance(task_id, str) or not task_id or not (out_task_id is None or isinstance(out_task_id, str)):
+        raise HookFailed(f"its identifiers are no strings, or empty: {text[:_LONGEST_WORDS]!r}")
     return task_id, out_task_id
 
 
 def _run(command: tuple[str, ...] | list[str], state: State, within: float) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command, named in the user's own profile
-            [*command, state.value], capture_output=True, text=True, timeout=within, check=False
+            [*command, state.value],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HookFailed(str(error)[:_LONGEST_WORDS]) from error

@@ -357,6 +357,12 @@ class Way(_Table):
         description="body to submit, without out_task_id",
         examples=[{"model": "video-1", "params": {"prompt": "a paper boat"}}],
     )
+    variants: tuple[Annotated[dict[str, Any], AfterValidator(_body)], ...] = Field(
+        default=(),
+        strict=False,
+        description="more bodies that lead here, such as models that bill otherwise; tasks are made of each in turn",
+        examples=[[{"model": "video-2", "params": {"prompt": "a paper kite"}}]],
+    )
     holds: Seconds | None = Field(
         default=None,
         description="seconds, from its submit, that a task stays in this state at the least, 0 to 86400;"

@@ -78,6 +78,7 @@ class Provision:
         self._terms = terms
         self._story = journal.begin_story("tasks on the way to their states", ())
         self._shared: dict[State, list[Stage]] = {state: [] for state in _SHARED}
+        self._made = dict.fromkeys(State, 0)
         self._lasted: dict[State, float] = {}
         self.used_up: dict[State, str] = {}
         """States that proved out of reach, with the reason: they are not tried again."""
@@ -85,7 +86,8 @@ class Provision:
     def recipe(self, state: State) -> Recipe:
         """The profile's way into `state`, or the contract's example of one."""
         given = self._profile.states.get(state)
-        body = (given.submit if given else None) or self._contract.submit_body(state)
+        bodies = [given.submit, *given.variants] if given and given.submit else [self._contract.submit_body(state)]
+        body = bodies[self._made[state] % len(bodies)]
         return Recipe(
             state=state,
             body=dict(body) if body else None,
@@ -116,6 +118,7 @@ class Provision:
         if state in self.used_up:
             raise OutOfReach(self.used_up[state])
         recipe, given = self.recipe(state), self._profile.states.get(state)
+        self._made[state] += 1
         if given is not None and given.hook is not None and role == "owner":
             return self._hooked(recipe, given.hook)
         if recipe.body is None:
@@ -173,6 +176,17 @@ class Provision:
                     raise
                 return self.shared(state, index)
         return stage
+
+    def settle(self) -> None:
+        """Wait until every shared task has ended, or is known not to."""
+        for state, stages in self._shared.items():
+            for stage in [stage for stage in stages if stage.state is None]:
+                try:
+                    self.bring(self._story, stage)
+                except OutOfReach as error:
+                    stages.remove(stage)
+                    if not stages:
+                        self.used_up[state] = str(error)
 
     def dismiss(self, task: Task) -> None:
         """A shared task is no longer in its state: nobody is to have it again."""

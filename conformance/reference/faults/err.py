@@ -128,7 +128,7 @@ class RefusesUnknownTasksInText(Fault, Api):
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Speak to people only."""
-        if refusal.code == "task_not_found":
+        if refusal.code == "task_not_found" and "cancel" in request.url.path:
             return PlainTextResponse("Not Found", 404)
         return super().refuse(request, refusal)
 

@@ -1,0 +1,119 @@
+"""AUTH: without a valid key there is nothing to be had, and nothing to be learned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from conformance.checks.findings import acts, answered, broken, held, left_alone, premises, refused
+from conformance.checks.likeness import look
+from conformance.checks.registry import check
+from conformance.exchange import REVOKED
+from conformance.lawful import Refusal
+from conformance.story import Moment, Story
+from conformance.verdict import Judgement
+
+_NO_KEY: Final = "nobody:none"
+_COMPARED: Final = ("status", "code", "fields")
+_KEY_HEADERS: Final = {"authorization", "x-api-key"}
+_OTHER_CASE: Final = re.compile(r"(?!Bearer )(?i:bearer) ")
+
+
+@check("AUTH-1")
+def calls_without_a_key_are_refused(story: Story) -> Iterator[Judgement]:
+    """No key at all: 401."""
+    for moment in _keyless(story):
+        if moment.role == _NO_KEY:
+            yield refused(moment, Refusal.INVALID_KEY)
+
+
+@check("AUTH-2")
+def calls_with_a_wrong_key_are_refused(story: Story) -> Iterator[Judgement]:
+    """A key that is unknown, mistyped, cut, empty, or comes under a wrong scheme: 401."""
+    for moment in _keyless(story):
+        if moment.role != _NO_KEY and not moment.role.startswith(REVOKED):
+            yield refused(moment, Refusal.INVALID_KEY)
+
+
+@check("AUTH-3")
+def calls_with_a_revoked_key_are_refused(story: Story) -> Iterator[Judgement]:
+    """A revoked key: 401, for its own former tasks too."""
+    for moment in _keyless(story):
+        if moment.role.startswith(REVOKED):
+            yield refused(moment, Refusal.INVALID_KEY)
+
+
+@check("AUTH-4")
+def refused_calls_do_nothing(story: Story) -> Iterator[Judgement]:
+    """What a call without a valid key names is left alone."""
+    for moment in story.cancels:
+        if not moment.exchange.request.keyed:
+            yield from (left_alone(moment, task) for task in story.tasks if moment.mentions(task))
+
+
+@check("AUTH-5")
+def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
+    """Without a valid key the answer is the same whether the task exists or not (ruling R10)."""
+    calls = [moment for moment in _keyless(story) if not moment.exchange.unavailable]
+    for moment in calls:
+        if not any(moment.mentions(task) for task in story.tasks):
+            continue
+        form = moment.exchange.request.named.form
+        for other in calls:
+            strange = not any(other.mentions(task) for task in story.tasks)
+            if strange and other.role == moment.role and other.exchange.request.named.form is form:
+                yield _alike(moment, other)
+
+
+@check("AUTH-6")
+def a_bad_key_comes_before_a_bad_body(story: Story) -> Iterator[Judgement]:
+    """A body that is malformed or names too much or nothing does not hide a bad key (ruling R10)."""
+    for moment in story.cancels:
+        request = moment.exchange.request
+        if not request.keyed and request.named.form is None and request.method == "POST":
+            yield refused(moment, Refusal.INVALID_KEY)
+
+
+@check("AUTH-7")
+def either_header_carries_the_key(story: Story) -> Iterator[Judgement]:
+    """`x-api-key` works like `Authorization: Bearer`, and decides where both are sent."""
+    for moment in story.probes:
+        names = {name.lower() for name, _ in moment.exchange.request.headers} & _KEY_HEADERS
+        if _scheme_in_other_case(moment) or moment.task is None and moment.exchange.request.keyed:
+            continue
+        if moment.exchange.request.keyed and moment.task is not None:
+            yield acts(moment, moment.task)
+        elif len(names) > 1:
+            yield refused(moment, Refusal.INVALID_KEY)
+
+
+@check("AUTH-8")
+def the_scheme_has_no_case(story: Story) -> Iterator[Judgement]:
+    """The name of the scheme is matched without regard to case."""
+    for moment in story.probes:
+        if _scheme_in_other_case(moment) and moment.task is not None:
+            yield acts(moment, moment.task)
+
+
+def _keyless(story: Story) -> Iterator[Moment]:
+    """The well-formed calls of one identifier without a valid key."""
+    for moment in story.cancels:
+        request = moment.exchange.request
+        named = request.named
+        if not request.keyed and named.form is not None and request.method == "POST" and not (named.odd or named.extra):
+            yield moment
+
+
+def _alike(moment: Moment, other: Moment) -> Judgement:
+    mine, theirs = look(moment), look(other)
+    differing = [aspect for aspect in _COMPARED if mine[aspect] != theirs[aspect]]
+    if differing:
+        wanted = f"the {differing[0]} of exchange {other.exchange.number}, where the task does not exist"
+        return broken(moment, wanted, answered(moment))
+    return held(moment, premises=premises(moment))
+
+
+def _scheme_in_other_case(moment: Moment) -> bool:
+    headers = moment.exchange.request.headers
+    return any(name.lower() == "authorization" and _OTHER_CASE.match(value) for name, value in headers)

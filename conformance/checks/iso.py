@@ -1,0 +1,149 @@
+"""ISO: one key's tasks are nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from statistics import median
+from typing import Final
+
+from conformance.account import around, expected
+from conformance.checks.bill import judged
+from conformance.checks.findings import acts, answered_lawfully, broken, held, left_alone, premises, refused, undecided
+from conformance.checks.likeness import look, rank_test, separation
+from conformance.checks.registry import check
+from conformance.exchange import ABSENT, Form
+from conformance.lawful import Refusal, Task
+from conformance.story import Moment, Story
+from conformance.verdict import Judgement
+
+ENOUGH_LOOKS: Final = 6
+"""Calls of each group that it takes to say that something separates them."""
+
+ENOUGH_TIMES: Final = 50
+_FALSE_ALARMS: Final = 1e-4
+
+
+@check("ISO-1")
+def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
+    """With another key, a task is unknown, in every form and in every state (ruling R23)."""
+    for moment, _ in _foreign(story):
+        if moment.task is None and not moment.exchange.request.named.extra:
+            yield refused(moment, Refusal.TASK_NOT_FOUND)
+
+
+@check("ISO-2")
+def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
+    """What another key's cancel named goes on as if nothing had been sent."""
+    for moment, task in _foreign(story):
+        yield left_alone(moment, task)
+
+
+@check("ISO-3")
+def foreign_and_unknown_look_alike(story: Story) -> Iterator[Judgement]:
+    """Over many interleaved calls nothing separates the 404 for foreign tasks from the one for unknown ones (R11)."""
+    for form, foreign, unknown in _groups(story):
+        if min(len(foreign), len(unknown)) < ENOUGH_LOOKS:
+            continue
+        aspect = separation(foreign, unknown)
+        if aspect:
+            theirs, nobodys = look(foreign[0])[aspect], look(unknown[0])[aspect]
+            wanted = f"the {aspect} of the answers for unknown tasks, in the {form} form: {nobodys!s:.160}"
+            yield broken(foreign[0], wanted, f"{theirs!s:.160}, each of {len(foreign)} times")
+        else:
+            yield held(foreign[0], premises=premises(foreign[0]))
+
+
+@check("ISO-4")
+def the_same_out_task_id_is_two_tasks(story: Story) -> Iterator[Judgement]:
+    """Where two keys use one `out_task_id`, each names its own task only."""
+    for moment in story.plain_cancels:
+        named, own = moment.exchange.request.named, moment.task
+        if named.form is not Form.OUT_TASK_ID or own is None or named.extra:
+            continue
+        twins = [task for task in story.tasks if task.role != moment.role and task.out_task_id == own.out_task_id]
+        if twins:
+            yield acts(moment, own)
+        yield from (left_alone(moment, twin) for twin in twins)
+
+
+@check("ISO-5")
+def the_path_decides_between_own_and_foreign(story: Story) -> Iterator[Judgement]:
+    """Of an own and a foreign identifier the path's decides, and the foreign task is left alone (rulings R1, R2)."""
+    for moment in story.plain_cancels:
+        named = moment.exchange.request.named
+        inside = [value for value in (named.task_id, named.out_task_id) if value is not ABSENT]
+        foreign = [task for task in story.tasks if task.role != moment.role and moment.mentions(task)]
+        if named.path is None or len(inside) != 1 or not foreign or named.path == inside[0]:
+            continue
+        yield answered_lawfully(moment)
+        mentioned = [task for task in story.tasks if moment.mentions(task)]
+        yield from (left_alone(moment, task) for task in mentioned if not moment.may_have_acted(task))
+
+
+@check("ISO-6")
+def foreign_and_unknown_take_as_long(story: Story) -> Iterator[Judgement]:
+    """A rank test over interleaved calls; it raises a false alarm once in 10,000 runs at the most."""
+    for form, foreign, unknown in _groups(story):
+        mine, theirs = [_seconds(moment) for moment in foreign], [_seconds(moment) for moment in unknown]
+        if min(len(mine), len(theirs)) < ENOUGH_TIMES:
+            continue
+        p, effect = rank_test(mine, theirs)
+        if p < _FALSE_ALARMS:
+            wanted = f"no difference in time beyond noise between foreign and unknown tasks, in the {form} form"
+            medians = f"{median(mine) * 1000:.2f} ms against {median(theirs) * 1000:.2f} ms in the middle"
+            yield broken(foreign[0], wanted, f"{medians}, p = {p:.1g}, rank correlation {effect:+.2f}")
+        else:
+            yield held(foreign[0], premises=premises(foreign[0]))
+
+
+@check("ISO-7")
+def foreign_and_refused_calls_move_no_account(story: Story) -> Iterator[Judgement]:
+    """Neither the caller's account nor the owner's moves by a call that is refused."""
+    for moment in story.cancels:
+        if not moment.refused or moment.task is not None:
+            continue
+        for role in dict.fromkeys((moment.role, *(task.role for task in story.tasks))):
+            for window in around(story, moment, role=role):
+                if expected(story, window) == 0:
+                    yield judged(moment, window, Decimal(0))
+                elif story.alone:
+                    yield undecided(moment, "another task may have moved the account meanwhile")
+
+
+def _foreign(story: Story) -> Iterator[tuple[Moment, Task]]:
+    """The plain cancels that name a task of another key, and no task of their own."""
+    for moment in story.plain_cancels:
+        named = moment.exchange.request.named
+        if named.form is None:
+            continue
+        for task in story.tasks:
+            field = task.out_task_id if named.form is Form.OUT_TASK_ID else task.task_id
+            if task.role != moment.role and named.identifier == field:
+                yield moment, task
+
+
+def _groups(story: Story) -> Iterator[tuple[Form, list[Moment], list[Moment]]]:
+    """By role and form, the calls for foreign tasks and those for unknown ones, where both were answered."""
+    foreign = [moment for moment, _ in _foreign(story) if moment.task is None and not moment.exchange.unavailable]
+    for role, form in dict.fromkeys((moment.role, moment.exchange.request.named.form) for moment in foreign):
+        if form is None:
+            continue
+        unknown = [
+            moment
+            for moment in story.plain_cancels
+            if moment.role == role
+            and moment.exchange.request.named.form is form
+            and moment.effects == {Refusal.TASK_NOT_FOUND}
+            and not any(moment.mentions(task) for task in story.tasks)
+            and not moment.exchange.unavailable
+        ]
+        yield form, [each for each in foreign if _is(each, role, form)], unknown
+
+
+def _is(moment: Moment, role: str, form: Form) -> bool:
+    return moment.role == role and moment.exchange.request.named.form is form
+
+
+def _seconds(moment: Moment) -> float:
+    return moment.exchange.ended_at - moment.exchange.sent_at

@@ -1,0 +1,101 @@
+"""Whether two groups of answers can be told apart: by what they look like, and by how long they take."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from conformance.exchange import ABSENT
+from conformance.sameness import pointed
+from conformance.story import Moment
+
+_VARIABLE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[T ][\d:.,+Z-]*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|\b(?=\w*\d)[\w-]{6,}\b|\d+"
+)
+_SHORTEST: Final = 3
+_PER_CONNECTION: Final = {"connection", "keep-alive", "age", "x-cache", "cf-cache-status", "set-cookie"}
+
+
+def look(moment: Moment) -> dict[str, object]:
+    """What a caller may compare of a refusal: each aspect by its name (ruling R11).
+
+    Identifiers that the call sent, dates, numbers and request ids are masked out of the texts.
+    """
+    answer = moment.exchange.answer
+    headers = {name.lower() for name, _ in answer.headers} - _PER_CONNECTION if answer else set()
+    message = pointed(moment.document, "/error/message")
+    return {
+        "status": moment.status,
+        "code": str(moment.code),
+        "fields": _fields(moment.document),
+        "headers": tuple(sorted(headers)),
+        "message": masked(moment, message) if isinstance(message, str) else str(message is ABSENT),
+        "text": "" if isinstance(moment.document, dict) else masked(moment, _text(moment)),
+    }
+
+
+def masked(moment: Moment, text: str) -> str:
+    """`text` without what differs from call to call."""
+    for value in moment.exchange.request.named.given:
+        if isinstance(value, str) and len(value) >= _SHORTEST:
+            text = text.replace(value, "…")
+    return _VARIABLE.sub("…", text)
+
+
+def separation(ones: Sequence[Moment], others: Sequence[Moment]) -> str:
+    """The first aspect that separates two groups wholly: no value of it is common to both."""
+    for aspect in look(ones[0]):
+        mine = {look(moment)[aspect] for moment in ones}
+        theirs = {look(moment)[aspect] for moment in others}
+        if not mine & theirs:
+            return aspect
+    return ""
+
+
+def rank_test(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
+    """Mann and Whitney's test of two samples: the two-sided p-value (normal approximation, ties corrected), and the
+    effect's size as the rank-biserial correlation, from -1 to 1.
+    """
+    ranks = _ranks([*ones, *others])
+    n, m = len(ones), len(others)
+    rank_sum = sum(ranks[:n])
+    above = rank_sum - n * (n + 1) / 2
+    mean = n * m / 2
+    total = n + m
+    ties = sum(count**3 - count for count in _ties([*ones, *others]))
+    variance = n * m / 12 * (total + 1 - ties / (total * (total - 1)))
+    if variance <= 0:
+        return 1.0, 0.0
+    distance = max(0.0, abs(above - mean) - 0.5) / math.sqrt(variance)
+    return math.erfc(distance / math.sqrt(2)), 2 * above / (n * m) - 1
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0.0] * len(values)
+    start = 0
+    while start < len(order):
+        end = start
+        while end < len(order) and values[order[end]] == values[order[start]]:
+            end += 1
+        for index in order[start:end]:
+            ranks[index] = (start + 1 + end) / 2
+        start = end
+    return ranks
+
+
+def _ties(values: Sequence[float]) -> list[int]:
+    return [values.count(value) for value in set(values)]
+
+
+def _fields(document: object) -> object:
+    if isinstance(document, dict):
+        return tuple(sorted((name, _fields(value)) for name, value in document.items()))
+    return type(document).__name__
+
+
+def _text(moment: Moment) -> str:
+    answer = moment.exchange.answer
+    return answer.content[:4096].decode(errors="replace") if answer else ""

@@ -1,0 +1,103 @@
+"""Stories without a valid key: every way to have none, for tasks that exist and for tasks that do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.exchange import REVOKED, Form
+from conformance.lawful import Task
+from conformance.states import State
+from conformance.strategies import FORMS, forms
+from conformance.target.call import Call, by, naming
+from conformance.target.credentials import probes, strangers
+from conformance.target.provision import OutOfReach, fresh_identifier
+
+if TYPE_CHECKING:
+    from conformance.teller import Teller, Telling
+
+_STRANGERS = strangers("authorization")
+_BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}", b'"x"', b"\xff")
+
+
+@pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-4", "AUTH-5")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("stranger", _STRANGERS)
+@given(state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED)))
+def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State) -> None:
+    """Each spoiled key, in each form, for a task that exists and for one that does not; then the owner looks."""
+    credential = teller.run.client.strangers.get(stranger)
+    if credential is None:
+        return  # this target's header has no schemes
+    story = teller.story()
+    task = story.task(state)
+    story.query(task)
+    for form in FORMS:
+        story.cancel(by(form, task), credential=credential)
+        story.cancel(naming(form, _unknown(story, form, task)), credential=credential)
+    story.query(task)
+    _accept(story)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-6")
+@pytest.mark.stories(6)
+@given(stranger=st.sampled_from([*_STRANGERS]), body=st.sampled_from(_BAD_BODIES), path=st.booleans())
+def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: bytes, path: bool) -> None:
+    """A body that would be refused by itself, without a valid key."""
+    story = teller.story()
+    task = story.task()
+    credential = teller.run.client.strangers.get(stranger) or teller.run.client.strangers["nobody:none"]
+    both = path and body.startswith(b'{"task')
+    story.cancel(Call(path=task.task_id if both else None, raw=body or None), credential=credential)
+    story.query(task)
+    _accept(story)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-3", "AUTH-4", "AUTH-5")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("form", FORMS)
+@given(state=st.sampled_from((State.PENDING, State.CANCELLED)))
+def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) -> None:
+    """A revoked key, for somebody's task, for none, and for those that were its own."""
+    key = teller.run.order.profile.keys.get(REVOKED)
+    if key is None:
+        raise OutOfReach("the profile names no revoked key; write [keys.revoked] or set CONFORMANCE_REVOKED_KEY")
+    story = teller.story()
+    task = story.task(state)
+    story.query(task)
+    story.cancel(by(form, task), role=REVOKED)
+    story.cancel(naming(form, _unknown(story, form, task)), role=REVOKED)
+    for former in key.former_tasks if form is not Form.OUT_TASK_ID else ():
+        story.cancel(naming(form, former), role=REVOKED)
+    story.query(task)
+    _accept(story)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-7", "AUTH-8")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("way", [*probes()])
+@given(form=forms)
+def test_showing_the_key_in_another_way(teller: Teller, way: str, form: Form) -> None:
+    """The other header, both headers, the scheme in another case."""
+    story = teller.story()
+    task = story.task()
+    story.cancel(by(form, task), credential=probes()[way])
+    story.query(task)
+    _accept(story)
+    story.verify()
+
+
+def _unknown(story: Telling, form: Form, task: Task) -> str:
+    return fresh_identifier() if form is Form.OUT_TASK_ID else story.unknown(task)
+
+
+def _accept(story: Telling) -> None:
+    """Cancel a task with the owner's key in every form: so that the refusals mean something."""
+    for form in FORMS:
+        story.cancel(by(form, story.task()))

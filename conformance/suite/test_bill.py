@@ -1,0 +1,119 @@
+"""Stories about money: what a task shows of its price, and what the account did meanwhile.
+
+They are told when no other task of the run can move an account. The account is read before the first submit, at once
+after the cancel and before any query, and again at the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.exchange import Form
+from conformance.states import State
+from conformance.strategies import FORMS, forms
+from conformance.target.call import Call, by, naming
+from conformance.target.provision import AUTO
+
+if TYPE_CHECKING:
+    from conformance.teller import Teller
+
+pytestmark = pytest.mark.quiet
+
+
+@pytest.mark.aims("BILL-1", "BILL-2", "BILL-8")
+@pytest.mark.stories(2)
+@pytest.mark.parametrize("form", FORMS)
+@given(named=st.booleans(), times=st.integers(1, 3), first=st.booleans())
+def test_paying_for_a_pending_task(teller: Teller, form: Form, named: bool, times: int, first: bool) -> None:
+    """A pending task is cancelled, once or several times, and the account stands where it stood before the submit."""
+    story = teller.story(alone=True)
+    story.account()
+    task = story.task(out=AUTO if named else None)
+    if first:
+        story.query(task)
+    for _ in range(times):
+        story.cancel(by(form, task))
+        story.account()
+    story.query(task)
+    story.account()
+    story.verify()
+
+
+@pytest.mark.aims("BILL-3", "BILL-4", "BILL-8", "BILL-10")
+@pytest.mark.stories(3)
+@pytest.mark.parametrize("form", FORMS)
+@given(named=st.booleans(), times=st.integers(1, 3))
+def test_paying_for_a_running_task(teller: Teller, form: Form, named: bool, times: int) -> None:
+    """A running task is cancelled, once or several times; the account has moved by what the answer shows, at once."""
+    story = teller.story(alone=True)
+    story.account()
+    task = story.task(State.RUNNING, out=AUTO if named else None)
+    for _ in range(times):
+        story.cancel(by(form, task))
+        story.account()
+    story.query(task)
+    story.account()
+    story.query(task, fresh=True)
+    story.verify()
+
+
+@pytest.mark.aims("BILL-5", "BILL-6", "BILL-7")
+@pytest.mark.stories(2)
+@pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
+@given(calls=st.lists(forms, min_size=1, max_size=3))
+def test_paying_for_an_ended_task(teller: Teller, state: State, calls: list[Form]) -> None:
+    """The cancel of a task that has ended moves nothing, however often it is sent."""
+    story = teller.story(alone=True)
+    task = story.task(state)
+    story.query(task)
+    story.account()
+    for form in calls:
+        story.cancel(by(form, task))
+        story.account()
+    story.query(task)
+    story.account()
+    story.verify()
+
+
+@pytest.mark.aims("BILL-7", "ISO-7")
+@pytest.mark.stories(3)
+@given(form=forms, keyless=st.booleans())
+def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None:
+    """Calls that are refused, for their form, their task or their key, are free."""
+    story = teller.story(alone=True)
+    task = story.task()
+    story.query(task)
+    story.account()
+    for call in (Call(), Call(body={"task_id": task.task_id, "out_task_id": task.out_task_id}), naming(form, "none-1")):
+        story.cancel(call)
+        story.account()
+    if keyless:
+        story.cancel(by(form, task), credential=teller.run.client.strangers["nobody:none"])
+        story.account()
+    story.query(task)
+    story.cancel(by(form, task))
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("BILL-9", "BILL-2", "BILL-4")
+@pytest.mark.stories(2)
+@given(
+    states=st.lists(st.sampled_from((State.PENDING, State.RUNNING, State.RUNNING)), min_size=2, max_size=4),
+    calls=st.lists(forms, min_size=4, max_size=8),
+)
+def test_paying_for_several_tasks(teller: Teller, states: list[State], calls: list[Form]) -> None:
+    """Several tasks of different prices live at once, are cancelled in turn, some twice; the account adds up."""
+    story = teller.story(alone=True)
+    story.account()
+    tasks = [story.task(state) for state in states]
+    for index, form in enumerate(calls):
+        story.cancel(by(form, tasks[index % len(tasks)]))
+    story.account()
+    story.look()
+    story.account()
+    story.verify()

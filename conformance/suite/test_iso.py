@@ -1,0 +1,123 @@
+"""Stories with two keys: what is one's is nobody else's, and nobody else can tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.checks.iso import ENOUGH_TIMES
+from conformance.exchange import Form
+from conformance.states import State
+from conformance.strategies import FORMS, forms
+from conformance.target.call import Call, by, naming
+from conformance.target.provision import OutOfReach, fresh_identifier
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from conformance.teller import Teller
+
+_STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
+
+
+@pytest.mark.aims("ISO-1", "ISO-2")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("state", _STATES)
+@given(turned=st.booleans())
+def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool) -> None:
+    """Another key cancels a task in each state and form; its owner sees nothing of it. The other key's own one works."""
+    for other in teller.others():
+        mine, theirs = ("owner", other) if state in {State.COMPLETED, State.FAILED} or not turned else (other, "owner")
+        story = teller.story()
+        task = story.task(state, role=mine)
+        story.query(task)
+        story.cancel(by(form, task), role=theirs)
+        story.query(task)
+        own = story.task(role=theirs)
+        story.cancel(by(form, own), role=theirs)
+        story.query(own)
+        story.query(task)
+        story.verify()
+
+
+@pytest.mark.aims("ISO-4")
+@pytest.mark.stories(3)
+@given(first=st.booleans(), form=forms)
+def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form) -> None:
+    """Two keys use one `out_task_id`: each cancels its own task only."""
+    for other in teller.others():
+        story, shared = teller.story(), fresh_identifier()
+        mine, theirs = story.task(out=shared), story.named(shared, role=other)
+        if theirs is None:
+            raise OutOfReach(f"submit does not take one out_task_id for the keys of owner and {other}")
+        for task in (mine, theirs) if first else (theirs, mine):
+            story.cancel(by(Form.OUT_TASK_ID, task), role=task.role)
+            story.look()
+        story.cancel(by(form, mine))
+        story.look()
+        story.verify()
+
+
+@pytest.mark.aims("ISO-5")
+@pytest.mark.stories(6)
+@given(own_path=st.booleans(), field=st.sampled_from(("task_id", "out_task_id")))
+def test_mixing_own_and_foreign(teller: Teller, own_path: bool, field: str) -> None:
+    """An own id in the path with a foreign one in the body, and the reverse."""
+    for other in teller.others():
+        story = teller.story()
+        own, foreign = story.task(), story.task(role=other)
+        story.look()
+        path, inside = (own, foreign) if own_path else (foreign, own)
+        value = inside.task_id if field == "task_id" else inside.out_task_id
+        story.cancel(Call(path=path.task_id, body={field: value}))
+        story.look()
+        story.verify()
+
+
+@pytest.mark.aims("ISO-3", "ISO-6")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("form", FORMS)
+@given(choice=st.randoms(use_true_random=False))
+def test_telling_foreign_from_unknown(teller: Teller, form: Form, choice: Random) -> None:
+    """Many calls for foreign and for unknown tasks, in random order: nothing tells one from the other."""
+    for other in teller.others():
+        story = teller.story()
+        foreign = [story.task(role=other) for _ in range(3)]
+        own = story.task()
+        names = {task.task_id: (task.out_task_id or "") for task in foreign}
+        unknown = {story.unknown(task): fresh_identifier() for task in foreign}
+        count = ENOUGH_TIMES + 4 if teller.run.order.depth.stories >= 1 else 8
+        for _ in range(count):
+            pair = [choice.choice([*group.items()]) for group in (names, unknown)]
+            choice.shuffle(pair)
+            for task_id, out_task_id in pair:
+                story.cancel(naming(form, out_task_id if form is Form.OUT_TASK_ID else task_id))
+        story.look()
+        story.cancel(by(form, own))
+        story.verify()
+
+
+@pytest.mark.aims("ISO-7")
+@pytest.mark.stories(2)
+@pytest.mark.quiet
+@given(form=forms)
+def test_paying_for_foreign_calls(teller: Teller, form: Form) -> None:
+    """Foreign calls move neither the caller's account nor the owner's."""
+    for other in teller.others():
+        story = teller.story(alone=True)
+        task = story.task()
+        story.query(task)
+        for role in ("owner", other):
+            story.account(role)
+        story.cancel(by(form, task), role=other)
+        for role in ("owner", other):
+            story.account(role)
+        story.query(task)
+        own = story.task(role=other)
+        story.cancel(by(form, own), role=other)
+        story.query(own)
+        story.verify()

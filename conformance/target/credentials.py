@@ -1,0 +1,95 @@
+"""Ways to show a key, sound and spoiled: each as headers, and as the shell would write them for `$KEY`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from conformance.exchange import NOBODY
+
+
+@dataclass(frozen=True)
+class Credential:
+    """How one role shows its key: the headers, given the key, and the same with the key masked."""
+
+    role: str
+    headers: Callable[[str], list[tuple[str, str]]]
+    masked: tuple[tuple[str, str], ...]
+
+
+_UNKNOWN: Final = "sk-byts-this-key-was-never-issued-0000"
+
+
+def _spoiled(label: str, spoil: Callable[[str], str], shell: str) -> tuple[str, Callable[[str], str], str]:
+    return (f"{NOBODY}:{label}", spoil, shell)
+
+
+def _other_letter(key: str) -> str:
+    middle = len(key) * 2 // 3
+    return f"{key[:middle]}{'b' if key[middle] != 'b' else 'c'}{key[middle + 1 :]}"
+
+
+_SPOILED: Final = (
+    _spoiled("unknown", lambda _: _UNKNOWN, _UNKNOWN),
+    _spoiled("truncated", lambda key: key[:-1], "${KEY%?}"),
+    _spoiled("first half", lambda key: key[: len(key) // 2], "${KEY:0:${#KEY}/2}"),
+    _spoiled("one letter more", lambda key: f"{key}0", "${KEY}0"),
+    _spoiled("one letter changed", _other_letter, "$KEY_WITH_ONE_LETTER_CHANGED"),
+    _spoiled("other case", str.swapcase, "${KEY~~}"),
+    _spoiled("pattern", lambda key: f"{key[:-1]}%", "${KEY%?}%"),
+)
+_SCHEMES: Final = (
+    ("Basic", lambda key: base64.b64encode(f"{key}:".encode()).decode(), "$(printf %s: $KEY | base64)"),
+    ("Token", str, "$KEY"),
+    ("Digest", str, "$KEY"),
+    ("Negotiate", str, "$KEY"),
+)
+_WRONG_HEADERS: Final = ("x-auth-token", "api-key", "x-access-token", "proxy-authorization")
+
+
+def strangers(header: str) -> Mapping[str, Credential]:
+    """Every way to show no valid key, by role, for a target whose keys come in `header`."""
+    prefix = "Bearer " if header == "authorization" else ""
+    made = [Credential(f"{NOBODY}:none", lambda _: [], ())]
+    for role, spoil, shell in _SPOILED:
+        made.append(_carried(role, header, prefix, spoil, shell))
+    for scheme, encode, shell in _SCHEMES if header == "authorization" else ():
+        made.append(_carried(f"{NOBODY}:scheme {scheme}", header, f"{scheme} ", encode, shell))
+    for name in _WRONG_HEADERS:
+        made.append(_carried(f"{NOBODY}:in {name}", name, prefix, str, "$KEY"))
+    made.append(_carried(f"{NOBODY}:empty", header, prefix, lambda _: "", ""))
+    return {each.role: each for each in made}
+
+
+def _carried(role: str, name: str, prefix: str, spoil: Callable[[str], str], shell: str) -> Credential:
+    return Credential(role, lambda key: [(name, f"{prefix}{spoil(key)}")], ((name, f"{prefix}{shell}"),))
+
+
+def probes(role: str = "owner") -> Mapping[str, Credential]:
+    """The ways that only the surrounding documentation, or HTTP itself, promise; the role is who it should be."""
+
+    def bearer(key: str) -> tuple[str, str]:
+        return ("authorization", f"Bearer {key}")
+
+    def header(key: str) -> tuple[str, str]:
+        return ("x-api-key", key)
+
+    shown = "$KEY"
+    return {
+        "x-api-key": Credential(role, lambda key: [header(key)], (header(shown),)),
+        "bearer": Credential(role, lambda key: [bearer(key)], (bearer(shown),)),
+        "x-api-key decides for": Credential(
+            role, lambda key: [header(key), bearer(_UNKNOWN)], (header(shown), bearer(_UNKNOWN))
+        ),
+        "x-api-key decides against": Credential(
+            f"{NOBODY}:x-api-key", lambda key: [header(_UNKNOWN), bearer(key)], (header(_UNKNOWN), bearer(shown))
+        ),
+        **{
+            scheme: Credential(
+                role, lambda key, scheme=scheme: [("authorization", f"{scheme} {key}")], (("authorization", f"{scheme} $KEY"),)
+            )
+            for scheme in ("bearer", "BEARER", "bEARER")
+        },
+    }
