@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,18 @@ from conformance.verdict import ExitCode
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def _known_fault(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        from conformance.reference.faults import FAULTS
+
+        if name not in FAULTS:
+            near = difflib.get_close_matches(name, FAULTS, cutoff=0.4) or list(FAULTS)[:3]
+            raise click.BadParameter(
+                f"there is no fault {name!r}; near it: {', '.join(near)}. `cancel-conformance serve --fault list` lists all"
+            )
+    return name
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -46,7 +59,7 @@ def main() -> None:
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
-@click.option("--fault", metavar="NAME", help="Judge the reference service with one of its faults built in.")
+@click.option("--fault", metavar="NAME", callback=_known_fault, help="Judge the reference service with one of its faults built in.")
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,

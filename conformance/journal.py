@@ -162,6 +162,14 @@ class Journal:
         rows = self._connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()
         return [Task(**json.loads(record)) for (record,) in rows]
 
+    def unheard_submits(self) -> list[tuple[str, bytes]]:
+        """Role and body of each submit that was never answered yes or no: the target may have made a task of it."""
+        return self._connection.execute(
+            "SELECT role, content FROM exchange WHERE operation = ? GROUP BY role, content"
+            " HAVING NOT max(coalesce(status BETWEEN 200 AND 499, 0))",
+            (Operation.SUBMIT.value,),
+        ).fetchall()
+
     def cast(self, story: int, task: Task) -> None:
         """A story is about a task."""
         self._connection.execute("INSERT OR IGNORE INTO cast_ VALUES (?, ?)", (story, task.task_id))

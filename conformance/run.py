@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from conformance.lawful import Task
 from conformance.requirements import catalogue
 from conformance.states import TERMINAL, State
 from conformance.target.budget import Budget
-from conformance.target.call import by
+from conformance.target.call import Call, by
 from conformance.target.client import Client
 from conformance.target.provision import Provision
 
@@ -125,12 +126,17 @@ class Run:
         return all(task.pending_until > time.monotonic() for task in self.journal.live_tasks())
 
     def sweep(self) -> int:
-        """Cancel every task of the run that was never seen to be terminal; how many are left."""
+        """Cancel every task of the run that was never seen to be terminal, or never seen at all; how many are left."""
         story = self.journal.begin_story("nothing is left running", ())
         for task in self.journal.live_tasks():
             if self.client.unanswered > self.order.profile.limits.retries:
                 break
             self.end(story, task)
+        for role, content in self.journal.unheard_submits():
+            if self.client.unanswered > self.order.profile.limits.retries:
+                break
+            if out_task_id := json.loads(content).get("out_task_id"):
+                self.client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
         return len(self.journal.live_tasks())
 
     def end(self, story: int, task: Task) -> None:

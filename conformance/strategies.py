@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
 
 from hypothesis import strategies as st
 
+from conformance.contract import Contract
 from conformance.exchange import Form
 
 FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
@@ -187,3 +191,110 @@ extras = st.dictionaries(
     max_size=4,
 )
 """Unknown fields with any values; none of the names is an identifier's."""
+
+_MOST_GENERATED: Final = 20_000
+
+METHODS: Final = ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CANCEL")
+"""Methods that no route of a cancel documents (rulings R13, R22)."""
+
+
+def _with(task_id: str, **fields: object) -> bytes:
+    return json.dumps({"task_id": task_id, **fields}).encode()
+
+
+_UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
+    "cut off": lambda task_id: _with(task_id)[:-1],
+    "cut in the string": lambda task_id: _with(task_id)[:-6],
+    "garbage behind": lambda task_id: _with(task_id) + b"}",
+    "two documents": lambda task_id: _with(task_id) * 2,
+    "single quotes": lambda task_id: str({"task_id": task_id}).encode(),
+    "a bare name": lambda task_id: f'{{task_id: "{task_id}"}}'.encode(),
+    "a comma behind": lambda task_id: _with(task_id)[:-1] + b",}",
+    "a comment": lambda task_id: b"/* x */" + _with(task_id),
+    "bad UTF-8": lambda task_id: _with(task_id)[:-2] + b"\xff\xfe" + _with(task_id)[-2:],
+    "an overlong NUL": lambda task_id: _with(task_id)[:-1] + b', "x": "\xc0\x80"}',
+    "UTF-16": lambda task_id: _with(task_id).decode().encode("utf-16"),
+    "a NUL behind": lambda task_id: _with(task_id) + b"\0",
+    "NaN": lambda task_id: _with(task_id)[:-1] + b', "x": NaN}',
+    "an array": lambda task_id: b"[" + _with(task_id) + b"]",
+    "a string": lambda task_id: json.dumps(task_id).encode(),
+    "a number": lambda _: b"12",
+    "null": lambda _: b"null",
+    "true": lambda _: b"true",
+    "spaces": lambda _: b"   \n",
+    "a form": lambda task_id: f"task_id={task_id}".encode(),
+}
+
+unreadable_bodies = st.sampled_from([*_UNREADABLE.values()])
+"""Bodies that are no JSON object, made from the id of a task that could be taken for the one meant."""
+
+_ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
+    "the same key twice": lambda one, _: f'{{"task_id": "{one}", "task_id": "{one}"}}'.encode(),
+    "two values for a key": lambda one, other: f'{{"task_id": "{one}", "task_id": "{other}"}}'.encode(),
+    "null, then a value": lambda one, _: f'{{"task_id": null, "task_id": "{one}"}}'.encode(),
+    "escaped letters": lambda one, _: ("".join(('{"task_id": "', *(f"\\u{ord(c):04x}" for c in one), '"}'))).encode(),
+    "an escaped key": lambda one, _: f'{{"task\\u005fid": "{one}"}}'.encode(),
+    "NUL beside": lambda one, _: _with(one, note="a\0b"),
+    "NUL in the identifier": lambda one, _: _with(f"{one}\0"),
+    "a lone surrogate": lambda one, _: _with(one)[:-1] + b', "note": "\\ud800"}',
+    "a lone surrogate as identifier": lambda *_: b'{"out_task_id": "\\udfff"}',
+    "a long field": lambda one, _: _with(one, note="x" * 100_000),
+    "a long identifier": lambda *_: json.dumps({"out_task_id": "y" * 100_000}).encode(),
+    "deep arrays": lambda one, _: _with(one)[:-1] + b', "note": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "deep objects": lambda one, _: _with(one)[:-1] + b', "note": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001,
+    "a deep identifier": lambda *_: b'{"task_id": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    "a huge integer": lambda one, _: _with(one)[:-1] + b', "note": ' + b"9" * 10_000 + b"}",
+    "a huge exponent": lambda one, _: _with(one)[:-1] + b', "note": 1e999999}',
+    "a number as identifier": lambda *_: b'{"task_id": ' + b"1" * 5_000 + b"}",
+    "many fields": lambda one, _: _with(one, **{f"field{index}": index for index in range(5_000)}),
+    "a byte order mark": lambda one, _: b"\xef\xbb\xbf" + _with(one),
+    "white space": lambda one, _: b" \r\n\t" * 500 + _with(one) + b"\n" * 500,
+    "dangerous names": lambda one, _: _with(one, __proto__={"task_id": "x"}, constructor={"prototype": 1}),
+}
+
+odd_bodies = st.sampled_from([*_ODD.values()])
+"""Bodies that are JSON objects and odd (ruling R18), made from the ids of two tasks that live."""
+
+_SPELLINGS: Final[tuple[Callable[[str], tuple[str, str]], ...]] = (
+    lambda task_id: (task_id, "".join(f"%{ord(char):02x}" for char in task_id)),
+    lambda task_id: (task_id, f"%{ord(task_id[0]):02X}{task_id[1:]}"),
+    lambda task_id: (f"{task_id}/", f"{task_id}/"),
+    lambda task_id: (f"{task_id}//", f"{task_id}//"),
+    lambda task_id: (f"{task_id}\0", f"{task_id}%00"),
+    lambda task_id: (f"{task_id}%", f"{task_id}%25"),
+    lambda task_id: (f"%{ord(task_id[0]):02x}{task_id[1:]}", f"%25{ord(task_id[0]):02x}{task_id[1:]}"),
+    lambda task_id: (f"{task_id} ", f"{task_id}%20"),
+    lambda task_id: (f"{task_id}\r\n", f"{task_id}%0D%0A"),
+    lambda task_id: (f"{task_id};a=b", f"{task_id};a=b"),
+    lambda task_id: (f"x/../{task_id}", f"x%2F..%2F{task_id}"),
+    lambda task_id: (f"{task_id}\udcff", f"{task_id}%FF"),
+    lambda task_id: (f"{task_id}?x=1", f"{task_id}%3Fx=1"),
+    lambda task_id: (task_id * 100, task_id * 100),
+)
+
+spellings = st.sampled_from(_SPELLINGS)
+"""Odd paths for a task id: what they mean, and how they stand in the URL."""
+
+
+@cache
+def generated_bodies(contract: Contract) -> st.SearchStrategy[object]:
+    """What schemathesis makes of a contract's schema of a cancel's body in order to be refused.
+
+    Its own configuration file, security parameters and checks are left out: the client and the checks are ours.
+    """
+    import schemathesis  # noqa: PLC0415 - it takes a second to load, and replaces Hypothesis's printer
+    from schemathesis import GenerationMode  # noqa: PLC0415
+
+    config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
+    schema = schemathesis.openapi.from_dict(contract.document, config=config)
+    route = contract.routes["cancel"]
+    operation = schema[route.path][route.method]
+    cases = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    return cases.map(lambda case: case.body).filter(_is_json)
+
+
+def _is_json(body: object) -> bool:
+    try:
+        return len(json.dumps(body)) < _MOST_GENERATED
+    except (TypeError, ValueError):
+        return False

@@ -31,6 +31,7 @@ _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
 _WITHIN: Final = {State.PENDING: 30.0, State.RUNNING: 120.0, State.COMPLETED: 600.0, State.FAILED: 600.0}
 _SHARED: Final = (State.COMPLETED, State.FAILED)
+_BILLED: Final = (State.RUNNING, State.COMPLETED)
 _OVER: Final = 1.2
 _ACCEPTED: Final = range(200, 300)
 
@@ -80,6 +81,7 @@ class Provision:
         self._shared: dict[State, list[Stage]] = {state: [] for state in _SHARED}
         self._made = dict.fromkeys(State, 0)
         self._lasted: dict[State, float] = {}
+        self._prices: dict[State, Decimal] = {}
         self.used_up: dict[State, str] = {}
         """States that proved out of reach, with the reason: they are not tried again."""
 
@@ -93,7 +95,7 @@ class Provision:
             body=dict(body) if body else None,
             holds=given.holds if given else None,
             within=(given.within if given else None) or _WITHIN[state],
-            price=(given.credits if given else None) or Decimal(0),
+            price=self._prices.get(state, Decimal(0)) if given is None or given.credits is None else given.credits,
         )
 
     def order(self, count: int) -> None:
@@ -221,7 +223,16 @@ class Provision:
             after=after,
         )
         self._journal.keep_task(task)
+        self._learn_price(recipe.state, document.get("estimated_credits") if isinstance(document, dict) else None)
         return Stage(task=task, recipe=recipe, exchanges=list(exchanges))
+
+    def _learn_price(self, state: State, estimate: object) -> None:
+        """Where the profile names no price, expect of the next task what the target estimated for this one."""
+        if state in _BILLED and isinstance(estimate, int | Decimal) and Decimal(estimate).is_finite():
+            price = max(Decimal(estimate), Decimal(0))
+            if state not in self._prices:
+                self._budget.settle(self.recipe(state).price, price)
+            self._prices[state] = price
 
     def _read(self, story: int, stage: Stage) -> None:
         [*_, exchange] = self._client.query(story, stage.task.role, "task_id", stage.task.task_id)

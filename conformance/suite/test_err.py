@@ -1,0 +1,146 @@
+"""Stories about odd and unreadable input, each beside a task that must not be touched, and that is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.exchange import Form
+from conformance.states import State
+from conformance.strategies import FORMS, METHODS, forms, generated_bodies, odd_bodies, spellings, unreadable_bodies
+from conformance.target.call import Call, by, naming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance.teller import Teller
+
+
+@pytest.mark.aims("ERR-3", "ERR-6")
+@pytest.mark.stories(14)
+@given(body=unreadable_bodies, path=st.integers(0, 3))
+def test_sending_what_is_no_object(teller: Teller, body: Callable[[str], bytes], path: int) -> None:
+    """Cut off, with garbage behind, badly encoded, or no object: in the body form, and now and then in the path form."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    story.cancel(Call(path=task.task_id if path == 0 else None, raw=body(task.task_id)))
+    story.look()
+    story.cancel(by(Form.TASK_ID, task))
+    story.cancel(by(Form.PATH, witness))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("ERR-7", "ERR-6")
+@pytest.mark.stories(14)
+@given(body=odd_bodies, path=st.booleans())
+def test_sending_odd_bodies(teller: Teller, body: Callable[[str, str], bytes], path: bool) -> None:
+    """Doubled keys, NUL, great length and depth, huge numbers, a byte order mark: readable, and odd."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    story.look()
+    story.cancel(Call(path=task.task_id if path else None, raw=body(task.task_id, witness.task_id)))
+    story.look()
+    story.cancel(by(Form.TASK_ID, task))
+    story.cancel(by(Form.PATH, witness))
+    story.verify()
+
+
+@pytest.mark.aims("ERR-7")
+@pytest.mark.stories(10)
+@given(
+    kind=st.sampled_from(
+        (None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/xml")
+        + ("application/json;charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json", "x", "multipart/form-data")
+    ),
+    form=st.sampled_from((Form.TASK_ID, Form.OUT_TASK_ID)),
+    dress=st.sampled_from(("plain", "plain", "chunked", "expect", "query")),
+)
+def test_sending_another_content_type(teller: Teller, kind: str | None, form: Form, dress: str) -> None:
+    """A JSON body under another content type or none, in chunks, after `Expect`, with a query behind the path."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    story.look()
+    body = by(form, task).body
+    call = Call(
+        raw=json.dumps(body).encode(),
+        content_type=kind,
+        chunked=dress == "chunked",
+        headers=(("expect", "100-continue"),) if dress == "expect" else (),
+        suffix="?force=1&task_id=x" if dress == "query" else "",
+    )
+    story.cancel(call)
+    story.look()
+    story.cancel(by(form, task))
+    story.cancel(by(Form.PATH, witness))
+    story.verify()
+
+
+@pytest.mark.aims("ERR-4", "ERR-7")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("surplus", [-1, 0, 1, 4096])
+@given(chunked=st.booleans())
+def test_sending_a_large_body(teller: Teller, surplus: int, chunked: bool) -> None:
+    """A body of just the documented size, a byte less, a byte more: its identifier is the witness's."""
+    story = teller.story()
+    task = story.task()
+    story.query(task)
+    size = teller.run.order.contract.most_bytes + surplus
+    head = json.dumps({"task_id": task.task_id, "note": ""}).encode()
+    story.cancel(Call(raw=head[:-2] + b"x" * (size - len(head)) + head[-2:], chunked=chunked))
+    story.query(task)
+    story.cancel(by(Form.TASK_ID, task))
+    story.cancel(by(Form.OUT_TASK_ID, task))
+    story.verify()
+
+
+@pytest.mark.aims("ERR-7", "IDENT-11")
+@pytest.mark.stories(8)
+@given(spelling=spellings)
+def test_spelling_the_path_oddly(teller: Teller, spelling: Callable[[str], tuple[str, str]]) -> None:
+    """Percent-encodings that nobody needs, a slash at the end, dots, NUL: in the path of a task that lives."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    story.look()
+    identifier, spelled = spelling(task.task_id)
+    story.cancel(Call(path=identifier, spelled=spelled))
+    story.look()
+    story.cancel(by(Form.PATH, task))
+    story.cancel(by(Form.PATH, witness))
+    story.verify()
+
+
+@pytest.mark.aims("ERR-5")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("method", METHODS)
+@given(form=forms, state=st.sampled_from((State.PENDING, State.PENDING, State.RUNNING)))
+def test_using_another_method(teller: Teller, method: str, form: Form, state: State) -> None:
+    """Every other method, on both routes, with the identifier of a task that lives."""
+    story = teller.story()
+    task = story.task(state)
+    story.query(task)
+    for each in dict.fromkeys((Form.PATH, form)):
+        call = by(each, task)
+        story.cancel(Call(path=call.path, body=call.body, method=method))
+    story.query(task)
+    for each in FORMS:
+        story.cancel(by(each, task))
+    story.verify()
+
+
+@pytest.mark.aims("ERR-1", "ERR-3", "ERR-7", "IDENT-4", "IDENT-6", "IDENT-14")
+@pytest.mark.stories(12)
+@given(data=st.data(), path=st.integers(0, 3))
+def test_sending_generated_bodies(teller: Teller, data: st.DataObject, path: int) -> None:
+    """What a generator makes of the contract's own schemas in order to be refused, beside a task that lives."""
+    story = teller.story()
+    task = story.task()
+    body = data.draw(generated_bodies(teller.run.order.contract))
+    story.cancel(Call(path=task.task_id if path == 0 else None, body=body))
+    story.query(task)
+    story.cancel(naming(Form.TASK_ID, task.task_id))
+    story.verify()
