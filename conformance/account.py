@@ -9,7 +9,7 @@ in which some task is none of these says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -18,6 +18,9 @@ from conformance.lawful import Task
 from conformance.sameness import pointed
 from conformance.states import TERMINAL
 from conformance.story import OK, Moment, Story
+
+LEDGER = "the account over the whole run"
+"""The title of the story of all tasks of a run; it is judged as a sum and by nothing else."""
 
 _LONGEST = 40
 _MOST_AMOUNTS = 60
@@ -55,6 +58,11 @@ class Window:
     def spent(self) -> Decimal:
         """The credits by which the account went down."""
         return self.first.credits - self.last.credits
+
+
+def rows_of(title: str, rows: Iterable[str]) -> list[str]:
+    """Those of the `rows` by which a story of this title is judged."""
+    return [row for row in rows if title != LEDGER or row == "BILL-9"]
 
 
 def readings(story: Story) -> dict[tuple[str, str], list[Reading]]:

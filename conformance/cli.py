@@ -22,9 +22,9 @@ def _known_fault(_context: click.Context, _parameter: click.Parameter, name: str
         from conformance.reference.faults import FAULTS
 
         if name not in FAULTS:
-            near = difflib.get_close_matches(name, FAULTS, cutoff=0.4) or list(FAULTS)[:3]
+            near = ", ".join(difflib.get_close_matches(name, FAULTS, cutoff=0.4) or list(FAULTS)[:3])
             raise click.BadParameter(
-                f"there is no fault {name!r}; near it: {', '.join(near)}. `cancel-conformance serve --fault list` lists all"
+                f"there is no fault {name!r}; near it: {near}. `cancel-conformance serve --fault list` lists all"
             )
     return name
 
@@ -59,7 +59,12 @@ def main() -> None:
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
-@click.option("--fault", metavar="NAME", callback=_known_fault, help="Judge the reference service with one of its faults built in.")
+@click.option(
+    "--fault",
+    metavar="NAME",
+    callback=_known_fault,
+    help="Judge the reference service with one of its faults built in.",
+)
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -167,10 +172,14 @@ def serve(port: int, speed: float, database: Path | None, fault: str | None) -> 
     from conformance.reference.server import serve as serve_reference
 
     if fault is not None and fault not in FAULTS:
+        if fault != "list":
+            click.echo(f"there is no fault {fault!r}; there are:", err=True)
         for name, made in FAULTS.items():
             click.echo(f"{name:<48}{(made.__doc__ or '').strip().splitlines()[0]}")
         sys.exit(ExitCode.PASSED if fault == "list" else ExitCode.USAGE)
-    serve_reference(port=port, speed=speed, database=database, fault=fault, announce=click.echo)
+    serve_reference(
+        port=port, speed=speed, database=database, fault=fault, announce=lambda url: click.echo(start_up_text(url))
+    )
 
 
 @main.command()

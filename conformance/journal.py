@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,12 +150,12 @@ class Journal:
         """A task that the run submitted, or learned more of."""
         self._connection.execute(
             "INSERT INTO task (task_id, record) VALUES (?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
-            (task.task_id, json.dumps(asdict(task))),
+            (_storable(task.task_id), json.dumps(asdict(task))),
         )
 
     def end_task(self, task_id: str) -> None:
         """The task was seen to be terminal: nothing is left running of it."""
-        self._connection.execute("UPDATE task SET ended = 1 WHERE task_id = ?", (task_id,))
+        self._connection.execute("UPDATE task SET ended = 1 WHERE task_id = ?", (_storable(task_id),))
 
     def live_tasks(self) -> list[Task]:
         """The tasks of the run that were never seen to be terminal."""
@@ -172,7 +172,7 @@ class Journal:
 
     def cast(self, story: int, task: Task) -> None:
         """A story is about a task."""
-        self._connection.execute("INSERT OR IGNORE INTO cast_ VALUES (?, ?)", (story, task.task_id))
+        self._connection.execute("INSERT OR IGNORE INTO cast_ VALUES (?, ?)", (story, _storable(task.task_id)))
 
     def retell(self, story: int, exchange: int) -> None:
         """An exchange of another story belongs to this one too."""
@@ -180,21 +180,21 @@ class Journal:
 
     def judge(self, story: int, judgements: Iterable[Judgement], accepted: Iterable[tuple[str, Form]]) -> None:
         """The judgements on a story as it now stands, in place of earlier ones."""
-        counts: dict[Judgement, int] = {}
+        counts: dict[tuple[object, ...], int] = {}
         for judgement in judgements:
-            key = replace(judgement, exchange=None) if judgement.outcome is Outcome.HELD else judgement
-            counts[key] = counts.get(key, 0) + 1
+            row = _judgement_row(story, judgement)
+            counts[row] = counts.get(row, 0) + 1
         with self._transaction():
             self._connection.execute("DELETE FROM judgement WHERE story = ?", (story,))
             self._connection.executemany(
                 "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_judgement_row(story, judgement, times) for judgement, times in counts.items()],
+                [(*row, times) for row, times in counts.items()],
             )
             self._connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", list(accepted))
 
     def obstacle(self, requirements: Iterable[str], reason: str) -> None:
         """Why the stories that aimed at some requirements could not be told."""
-        rows = [(requirement, reason) for requirement in requirements]
+        rows = [(requirement, _storable(reason)) for requirement in requirements]
         self._connection.executemany("INSERT OR IGNORE INTO obstacle VALUES (?, ?)", rows)
 
     def obstacles(self) -> dict[str, tuple[str, ...]]:
@@ -285,10 +285,17 @@ def _connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
 
 
-def _judgement_row(story: int, judgement: Judgement, times: int) -> tuple[object, ...]:
-    premises = json.dumps(sorted((role, form.value) for role, form in judgement.premises))
-    said = (judgement.wanted, judgement.got, judgement.why)
-    return (story, judgement.requirement, judgement.outcome.value, judgement.exchange, *said, premises, judgement.account, times)
+def _storable(text: str) -> str:
+    """SQLite's text is UTF-8, which has no lone surrogates: those are told by their escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:
+    """All columns but the count; of what held it does not matter where."""
+    premises = json.dumps(sorted((role, form.value) for role, form in judgement.premises)) if judgement.premises else "[]"
+    exchange = None if judgement.outcome is Outcome.HELD else judgement.exchange
+    said = (_storable(judgement.wanted), _storable(judgement.got), _storable(judgement.why))
+    return (story, judgement.requirement, judgement.outcome.value, exchange, *said, premises, judgement.account)
 
 
 def _exchange(row: tuple[Any, ...]) -> Exchange:

@@ -45,7 +45,7 @@ class Handover:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
-    """The options of a run, as `cancel-conformance run` has them; where others' tests are run, they are others' names."""
+    """The options of a run, as `cancel-conformance run` has them; others' tests may use the names for themselves."""
     if not any(_NAMES_THE_SUITE.search(argument) for argument in args):
         return
     group = parser.getgroup("cancel-conformance", "conformance of a cancel endpoint")

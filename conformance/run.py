@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import conformance
-from conformance.exchange import ABSENT, Form
+from conformance.account import LEDGER, noise, rows_of
+from conformance.checks import judgements
+from conformance.exchange import ABSENT, Exchange, Form
 from conformance.lawful import Task
 from conformance.requirements import catalogue
 from conformance.states import TERMINAL, State
+from conformance.story import Story
 from conformance.target.budget import Budget
 from conformance.target.call import Call, by
 from conformance.target.client import Client
+from conformance.verdict import Judgement, Outcome
 from conformance.target.provision import Provision
 
 if TYPE_CHECKING:
@@ -64,6 +68,9 @@ class Run:
         self.provision = Provision(profile, order.contract, self.client, journal, self.budget, self.terms)
         self.tellings: list[Telling] = []
         self.silence = ""
+        self._ledger_story = journal.begin_story(LEDGER, ("BILL-9",), alone=True)
+        self._ledger: list[Exchange] = []
+        self._ends: dict[str, Exchange] = {}
         self._write_down(terms)
 
     def begin(self) -> None:
@@ -89,7 +96,9 @@ class Run:
                 f"{base} refuses the owner's key, which is in {variable}: {exchange.answer.status};"
                 f" check {variable} and [auth] header"
             )
+        self.read_accounts()
         self.provision.order(self.order.depth.shared)
+
     def unknown_task_id(self, like: str | None = None) -> str:
         """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
         prefix, separator, rest = (like or "").rpartition("_")
@@ -114,8 +123,39 @@ class Run:
         step = max(1, len(rest) // max(1, self.order.depth.looks - len(first)))
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
         until = max((telling.watched_until for telling in chosen), default=0.0)
+        self.read_accounts()
         time.sleep(max(0.0, until - time.monotonic(), self.order.depth.watch if chosen else 0.0))
+        self.read_accounts()
         return chosen
+
+    def saw_end(self, task_id: str, exchange: Exchange) -> None:
+        """An exchange showed that a task has ended."""
+        self.journal.end_task(task_id)
+        self._ends.setdefault(task_id, exchange)
+
+    def read_accounts(self) -> None:
+        """Read every account that can be read, for the sum over the whole run."""
+        account = self.order.profile.account
+        for role in ("owner", *self.order.profile.others):
+            if account.url is not None:
+                self._ledger += self.client.account(self._ledger_story, role, account.url)
+            if account.header is not None:
+                unknown = self.unknown_task_id()
+                self._ledger += self.client.query(self._ledger_story, role, "task_id", unknown)
+
+    def close_accounts(self) -> list[Judgement]:
+        """Judge the account over the whole run: what broke. Others' movements are written down as noise."""
+        tasks = [task for task in self.journal.task_records() if task.submitted_at is not None]
+        for task in tasks:
+            self.journal.cast(self._ledger_story, task)
+        for exchange in self._ends.values():
+            self.journal.retell(self._ledger_story, exchange.number)
+        story = Story(tasks, [*self._ledger, *self._ends.values()], self.terms, LEDGER, alone=True)
+        if moved := noise(story):
+            self.journal.note("noise", moved)
+        found = list(judgements(story, rows_of(LEDGER, self.order.only)))
+        self.journal.judge(self._ledger_story, found, ())
+        return [judgement for judgement in found if judgement.outcome is Outcome.BROKEN and not moved]
 
     def is_quiet(self) -> bool:
         """Wait until no task of the run can move an account by itself any more; whether that is so."""
@@ -146,7 +186,7 @@ class Run:
                 shown = exchange.answer.document if exchange.answer and exchange.answer.status == 200 else ABSENT  # noqa: PLR2004
                 name = shown.get("status") if isinstance(shown, dict) else None
                 if isinstance(name, str) and self.terms.states.get(name) in TERMINAL:
-                    self.journal.end_task(task.task_id)
+                    self.saw_end(task.task_id, exchange)
                     return
 
     def close(self) -> None:

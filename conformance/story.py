@@ -182,6 +182,10 @@ class Moment:
         """The first of the later reads."""
         return next(self.later_reads(task), None)
 
+    def follows_another(self, task: Task) -> bool:
+        """Whether `task` had certainly ended, or another cancel of it may have taken effect by the end of this one."""
+        return self.before(task) <= TERMINAL or self.story.stopped_before(task, self)
+
     def may_have_acted(self, task: Task) -> bool:
         """Whether this cancel, to judge by its answer, may have taken effect on `task`."""
         if self.status in _CLIENT_ERROR and self.status != _REQUEST_TIMEOUT:
@@ -296,10 +300,11 @@ class Story:
             states |= cancelled(states)
         return states
 
-    def stopped_before(self, task: Task, read: Moment) -> bool:
-        """Whether some cancel of `task` may have taken effect by the end of `read`, were it later than it should."""
+    def stopped_before(self, task: Task, moment: Moment) -> bool:
+        """Whether some other cancel of `task` may have taken effect by the end of `moment`, be it ever so late."""
         return any(
-            cancel.exchange.sent_at < read.exchange.ended_at for cancel in self._possible_cancels.get(task.task_id, ())
+            cancel is not moment and cancel.exchange.sent_at < moment.exchange.ended_at
+            for cancel in self._possible_cancels.get(task.task_id, ())
         )
 
     def same(self, one: object, other: object) -> bool:

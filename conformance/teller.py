@@ -247,7 +247,7 @@ class Telling:
             if exchange.request.role in self._roles() and self._shows(exchange) in TERMINAL:
                 document = exchange.answer.document if exchange.answer else None
                 if isinstance(document, dict) and document.get("task_id") in self.tasks:
-                    self._run.journal.end_task(document["task_id"])
+                    self._run.saw_end(document["task_id"], exchange)
         return heard[-1]
 
     def _roles(self) -> set[str]:

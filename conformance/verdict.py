@@ -51,6 +51,7 @@ class Judgement:
             got=self.got,
             why=self.why,
             premises=self.premises,
+            account=self.account,
         )
 
 

@@ -19,7 +19,7 @@ PACKAGE: Final = "conformance"
 LAYERS: Final = (
     ("states", "exchange", "sameness", "lawful", "depth"),
     ("story", "verdict", "requirements"),
-    ("checks", "contract"),
+    ("checks", "contract", "account"),
     ("target", "journal", "report", "run"),
     ("suite", "strategies", "teller"),
     ("plugin", "running", "selftest", "cli", "__main__"),

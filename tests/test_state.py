@@ -54,7 +54,7 @@ def test_a_promise_that_ends_within_the_cancel_promises_nothing() -> None:
     assert tale.judged("STATE-1") == "undecided"
 
 
-@pytest.mark.parametrize(("answer", "judged"), [("cancelled", "held"), ("completed", "broken"), (NOT_FOUND, "broken")])
+@pytest.mark.parametrize(("answer", "judged"), [("cancelled", "held"), ("completed", "broken"), ("pending", "broken")])
 def test_simultaneous_cancels_of_a_pending_task_answer_alike(answer: Any, judged: str) -> None:  # noqa: ANN401
     """Whichever of them came first, a task that did not start is `cancelled` for all (STATE-1)."""
     tale = Tale()
@@ -63,6 +63,32 @@ def test_simultaneous_cancels_of_a_pending_task_answer_alike(answer: Any, judged
     tale.cancel(path=task, sent=101, ended=103, answer=showing(task, "cancelled"))
     tale.cancel(path=task, sent=102, ended=104, answer=told)
     assert tale.judged("STATE-1") == judged
+
+
+@pytest.mark.parametrize("answer", [refusal(409, "already_cancelled"), NOT_FOUND])
+def test_a_repetition_that_is_refused_is_another_rows_matter(answer: Told) -> None:
+    """Once a cancel may have taken effect, a refusal of the next is for IDEMP to judge (STATE-1, STATE-2, IDENT-1)."""
+    for status in ("pending", "running"):
+        tale = Tale()
+        task = tale.submitted(status)
+        tale.query(task, status)
+        for told in (showing(task, "cancelled"), answer):
+            tale.cancel(path=task, answer=told)
+        assert tale.blamed == ["IDEMP-5"]
+        tale.query(task, "cancelled")
+        tale.cancel(path=task, answer=answer)
+        assert tale.blamed == ["IDEMP-3", "IDEMP-5"]
+
+
+def test_a_task_that_vanishes_once_it_is_cancelled_is_nobody_elses_victim() -> None:
+    """A cancelled task that can no longer be read breaks its own rows, and not STATE-7."""
+    tale = Tale()
+    task, other = tale.submitted(), tale.submitted()
+    tale.cancel(path=task, answer=showing(task, "cancelled"))
+    tale.query(task, "cancelled")
+    tale.cancel(path=other, answer=showing(other, "cancelled"))
+    tale.query(task, NOT_FOUND)
+    assert tale.blamed == ["STATE-3"]
 
 
 def test_a_cancel_of_what_nobody_looked_at_is_no_story_for_state_1() -> None:

@@ -42,6 +42,8 @@ def acts(moment: Moment, task: Task) -> Judgement:
     """The cancel answers 200 with this very task, ended, and no later query shows the task live."""
     if moment.exchange.unavailable:
         return unavailable(moment)
+    if moment.status != OK and moment.follows_another(task):
+        return undecided(moment, f"the task may have ended before, which is for IDEMP to judge: {answered(moment)}")
     if moment.status != OK or not moment.shows(task) or moment.state not in TERMINAL:
         return broken(moment, f"200 showing task {task.task_id} in a terminal state", answered(moment))
     read = moment.next_read(task)
@@ -99,7 +101,7 @@ def _untouched(moment: Moment, read: Moment, task: Task, last: Moment | None) ->
     if not read.telling or (last is None and not _visible(read, task)):
         return undecided(moment, f"the task cannot be read: {answered(read)}")
     if last is not None and not _visible(read, task):
-        return _blamed(moment, read, task, f"task {task.task_id} as exchange {last.exchange.number} showed it")
+        return _vanished(moment, read, task, last)
     if last is not None and last.state in TERMINAL:
         return _unmoved(moment, read, task, last)
     lawful = moment.story.belief(task, moment.exchange.sent_at, read.exchange.ended_at, apart=moment)
@@ -108,6 +110,12 @@ def _untouched(moment: Moment, read: Moment, task: Task, last: Moment | None) ->
     if read.state in lawful or moment.story.stopped_before(task, read):
         return undecided(moment, f"task {task.task_id} may have ended without this cancel before it was looked at")
     return _blamed(moment, read, task, f"task {task.task_id} untouched: {' or '.join(sorted(lawful))}")
+
+
+def _vanished(moment: Moment, read: Moment, task: Task, last: Moment) -> Judgement:
+    if moment.story.stopped_before(task, read):
+        return undecided(moment, f"task {task.task_id}, which was itself cancelled, cannot be read: {answered(read)}")
+    return _blamed(moment, read, task, f"task {task.task_id} as exchange {last.exchange.number} showed it")
 
 
 def _unmoved(moment: Moment, read: Moment, task: Task, last: Moment) -> Judgement:

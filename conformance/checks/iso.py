@@ -20,7 +20,7 @@ from conformance.verdict import Judgement
 ENOUGH_LOOKS: Final = 6
 """Calls of each group that it takes to say that something separates them."""
 
-ENOUGH_TIMES: Final = 50
+ENOUGH_TIMES: Final = 40
 _FALSE_ALARMS: Final = 1e-4
 
 

@@ -162,6 +162,8 @@ def _ended_as(moment: Moment, task: Task, wanted: set[State], *, sure: bool) -> 
     """A 200 is owed in any state; which status is certain only where it is `sure` in which state the task was met."""
     if moment.exchange.unavailable:
         return unavailable(moment)
+    if moment.status != OK and moment.follows_another(task):
+        return undecided(moment, f"the task may have been cancelled before, which is for IDEMP: {answered(moment)}")
     if moment.status != OK or not moment.shows(task) or moment.state not in TERMINAL:
         return broken(moment, f"200 with status {' or '.join(sorted(wanted))}", answered(moment))
     if moment.state is State.CANCELLED or (sure and moment.state in wanted):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from conformance.account import noise
+from conformance.account import noise, rows_of
 from conformance.checks import CHECKS, judgements
 from conformance.contract import Contract
 from conformance.exchange import Operation
@@ -88,7 +88,7 @@ def judge_again(journal: Journal) -> None:
     """Put the checks of this suite to every story of a recorded run, in place of the judgements it was given."""
     terms, only = terms_of(journal), journal.notes()["only"]
     for number, story in list(journal.stories(terms)):
-        journal.judge(number, judgements(story, only), story.forms_seen)
+        journal.judge(number, judgements(story, rows_of(story.title, only)), story.forms_seen)
         if moved := noise(story):
             journal.note("noise", moved)
 

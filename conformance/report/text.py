@@ -119,8 +119,7 @@ def closing(summary: Summary) -> str:
     lines = [f"Nothing could be learned: {printable(silence)}", ""] if silence else []
     lines += [
         f"{len(summary.asked)} rows: {counts or 'none asked for'}; {passed} of {musts} MUST rows passed",
-        f"{summary.requests} requests, {summary.submits} tasks submitted,"
-        + f" depth {summary.notes.get('depth')}, seed {summary.notes.get('seed')}",
+        f"{summary.requests} requests, {summary.submits} tasks submitted, {_choice(summary)}",
     ]
     if summary.planned:
         lines.append(f"{len(summary.planned)} rows are planned and were not judged")
@@ -131,6 +130,10 @@ def closing(summary: Summary) -> str:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
     lines.append(f"{_SAYINGS[summary.exit_code]} (exit {int(summary.exit_code)})")
     return "\n".join(lines)
+
+
+def _choice(summary: Summary) -> str:
+    return f"depth {summary.notes.get('depth')}, seed {summary.notes.get('seed')}"
 
 
 def printable(text: str) -> str:

@@ -90,7 +90,7 @@ def test_telling_foreign_from_unknown(teller: Teller, form: Form, choice: Random
         own = story.task()
         names = {task.task_id: (task.out_task_id or "") for task in foreign}
         unknown = {story.unknown(task): fresh_identifier() for task in foreign}
-        count = ENOUGH_TIMES + 4 if teller.run.order.depth.stories >= 1 else 8
+        count = ENOUGH_TIMES + 2 if teller.run.order.depth.stories >= 1 else 8
         for _ in range(count):
             pair = [choice.choice([*group.items()]) for group in (names, unknown)]
             choice.shuffle(pair)

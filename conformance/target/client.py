@@ -43,7 +43,7 @@ _OURS: Final = (
     ("user-agent", "cancel-conformance"),
 )
 OWNER: Final = "owner"
-_PASS: Final = "surrogatepass"
+_ODD_TOO: Final = "surrogatepass"
 _PLACE: Final = re.compile(r"\{[^{}]*\}")
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 10.0
@@ -110,7 +110,7 @@ class Client:
         method = self._profile.query.method or route.method
         url, content, headers = self._url("query", route), None, []
         if method == "GET":
-            url = f"{url}?{urlencode({field: identifier}, errors=_PASS)}"
+            url = f"{url}?{urlencode({field: identifier}, errors=_ODD_TOO)}"
         else:
             content, headers = json.dumps({field: identifier}).encode(), [("content-type", "application/json")]
         request = Request(
@@ -270,7 +270,7 @@ class Client:
 
 def _segment(identifier: str) -> str:
     """The identifier as one segment of a path; those that mean a folder elsewhere are encoded too."""
-    return identifier.replace(".", "%2E") if identifier in {".", ".."} else quote(identifier, safe="", errors=_PASS)
+    return identifier.replace(".", "%2E") if identifier in {".", ".."} else quote(identifier, safe="", errors=_ODD_TOO)
 
 
 def _default_verify(base_url: str) -> bool:

@@ -228,10 +228,12 @@ class Provision:
 
     def _learn_price(self, state: State, estimate: object) -> None:
         """Where the profile names no price, expect of the next task what the target estimated for this one."""
-        if state in _BILLED and isinstance(estimate, int | Decimal) and Decimal(estimate).is_finite():
+        given = self._profile.states.get(state)
+        if (given and given.credits is not None) or state not in _BILLED:
+            return
+        if isinstance(estimate, int | Decimal) and Decimal(estimate).is_finite():
             price = max(Decimal(estimate), Decimal(0))
-            if state not in self._prices:
-                self._budget.settle(self.recipe(state).price, price)
+            self._budget.settle(self._prices.get(state, Decimal(0)), price)
             self._prices[state] = price
 
     def _read(self, story: int, stage: Stage) -> None:
@@ -245,7 +247,7 @@ class Provision:
         if exchange.answer and exchange.answer.status not in _ACCEPTED and not exchange.unavailable:
             raise OutOfReach(f"a query of a submitted task was answered {_short(exchange)}")
         if stage.state in TERMINAL:
-            self._journal.end_task(stage.task.task_id)
+            self._saw_end(stage.task.task_id, exchange)
 
     def _learn(self, stage: Stage) -> None:
         if stage.state in TERMINAL and stage.task.submitted_at is not None:

@@ -1,0 +1,249 @@
+"""What was said and heard is in the file before anybody uses it, and the file opens whatever happened to the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from stand_in import Heard, answer
+from told import terms
+
+from conformance.contract import Contract
+from conformance.exchange import Answer, Exchange, Form, Operation, Request
+from conformance.journal import Journal, JournalError
+from conformance.lawful import Task
+from conformance.report.summary import judge_again, summarise
+from conformance.run import terms_notes
+from conformance.target.call import Call
+from conformance.verdict import Judgement, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from conftest import Recorded, Speak
+
+ODD = ["task_1", "a\0b", "\ud800", "\udfff\ud800", "é\u0301 🎬", "", "'; DROP TABLE task; --", "x" * 5000]
+
+
+def request(path_id: str | None = "task_1", content: bytes | None = None) -> Request:
+    """A cancel as the client writes it down."""
+    return Request(
+        operation=Operation.CANCEL,
+        role="owner",
+        method="POST",
+        url="https://target.example/v1/tasks/cancel/task_1",
+        headers=(("authorization", "Bearer $KEY"),),
+        content=content,
+        path_id=path_id,
+    )
+
+
+def told(journal: Journal, story: int, *, path_id: str = "task_1", status: int = 200) -> Exchange:
+    """An exchange that has come to its end."""
+    asked = request(path_id)
+    number = journal.begin_exchange(story, asked, 10.0)
+    exchange = Exchange(
+        number=number,
+        request=asked,
+        sent_at=10.0,
+        ended_at=10.5,
+        answer=Answer(status=status, headers=(("content-type", "application/json"),), content=b'{"a": 1.50}\xff'),
+    )
+    journal.end_exchange(exchange)
+    return exchange
+
+
+def task(task_id: str, out_task_id: str | None = None) -> Task:
+    """A task of the owner's."""
+    return Task(task_id=task_id, out_task_id=out_task_id, role="owner", wanted="pending", submitted_at=1.25)
+
+
+def finding(outcome: Outcome = Outcome.BROKEN, **said: object) -> Judgement:
+    """A judgement on STATE-1."""
+    return Judgement(outcome=outcome, requirement="STATE-1", **said)  # type: ignore[arg-type]
+
+
+def open_and_list(path: Path) -> list[Exchange]:
+    """What another process reads in the file."""
+    with contextlib.closing(Journal.open(path)) as other:
+        return list(other.exchanges())
+
+
+def test_a_request_is_written_before_it_leaves(speak: Speak, tmp_path: Path) -> None:
+    """When the target hears it, another process can read it already."""
+    seen: list[Exchange] = []
+
+    def says(_: Heard) -> bytes:
+        seen.extend(open_and_list(tmp_path / "journal.sqlite"))
+        return answer(200, {})
+
+    wire = speak(says)
+    wire.client.cancel(1, "owner", Call(path="task_1"))
+    [unanswered] = seen
+    assert unanswered.request.path_id == "task_1"
+    assert unanswered.answer is None
+
+
+def test_an_answer_is_written_before_it_is_used(speak: Speak, tmp_path: Path) -> None:
+    """When the client returns it, another process can read it already."""
+    wire = speak(lambda _: answer(404, {"error": {"code": "task_not_found"}}))
+    heard = wire.client.cancel(1, "owner", Call(path="task_1"))
+    assert open_and_list(tmp_path / "journal.sqlite") == heard
+
+
+def test_an_exchange_comes_back_as_it_was(journal: Journal) -> None:
+    """To the byte, to the header, to the instant."""
+    exchange = told(journal, journal.begin_story("one", ()))
+    assert journal.exchange(exchange.number) == exchange
+    assert list(journal.exchanges()) == [exchange]
+
+
+def test_an_exchange_that_never_ended_is_a_loss(journal: Journal) -> None:
+    """A run that was killed in the middle of a call says so."""
+    number = journal.begin_exchange(1, request(), 10.0)
+    found = journal.exchange(number)
+    assert found is not None
+    assert found.unavailable
+    assert "ended before" in str(found.lost)
+
+
+@pytest.mark.parametrize("identifier", ODD, ids=ascii)
+def test_odd_identifiers_come_back(journal: Journal, identifier: str) -> None:
+    """Lone surrogates, NUL, nothing at all: in the path, and as names of tasks."""
+    story = journal.begin_story("odd", ())
+    exchange = told(journal, story, path_id=identifier)
+    kept = task(identifier, out_task_id=identifier)
+    journal.keep_task(kept)
+    journal.cast(story, kept)
+    [(_, again)] = journal.stories(terms())
+    assert again.exchanges == (exchange,)
+    assert again.tasks == (kept,)
+    assert journal.live_tasks() == [kept]
+    journal.end_task(identifier)
+    assert journal.live_tasks() == []
+
+
+def test_odd_findings_can_be_written_down(journal: Journal) -> None:
+    """What a check quotes, and why a story was not told, may hold anything that a target said."""
+    journal.judge(1, [finding(wanted="\ud800", got="\0\x1b[31m", why="é")], ())
+    journal.obstacle(["STATE-1"], "answered \udcff")
+    [counted] = journal.judgements()
+    assert (counted.judgement.wanted, counted.judgement.got) == ("\\ud800", "\0\x1b[31m")
+    assert journal.obstacles() == {"STATE-1": ("answered \\udcff",)}
+
+
+def test_a_retold_exchange_belongs_to_both_stories(journal: Journal) -> None:
+    """A shared task's reading is evidence in each story about it, once."""
+    first, second = journal.begin_story("one", ()), journal.begin_story("two", ())
+    exchange, own = told(journal, first), told(journal, second)
+    journal.retell(second, exchange.number)
+    journal.retell(second, exchange.number)
+    told_again = dict(journal.stories(terms()))
+    assert told_again[first].exchanges == (exchange,)
+    assert set(told_again[second].exchanges) == {exchange, own}
+
+
+def test_a_later_judgement_takes_the_place_of_an_earlier_one(journal: Journal) -> None:
+    """A story that goes on is judged anew, and other stories are left as they are."""
+    journal.judge(1, [finding(exchange=3, got="pending")], ())
+    journal.judge(2, [finding(got="running")], ())
+    journal.judge(1, [finding(Outcome.HELD, exchange=3), finding(Outcome.HELD, exchange=4)], ())
+    said = [(counted.story, counted.judgement.outcome, counted.times) for counted in journal.judgements()]
+    assert said == [(1, Outcome.HELD, 2), (2, Outcome.BROKEN, 1)]
+
+
+def test_a_judgement_that_breaks_half_way_leaves_the_earlier_one(journal: Journal) -> None:
+    """Either all of it is written, or none."""
+    journal.judge(1, [finding(got="pending")], ())
+    with pytest.raises(sqlite3.Error):
+        journal.judge(1, [finding(exchange=object())], ())
+    [counted] = journal.judgements()
+    assert counted.judgement.got == "pending"
+
+
+def test_a_task_that_more_is_learned_of_is_one_task(journal: Journal) -> None:
+    """The later record counts, and whether it has ended stays."""
+    journal.keep_task(task("task_1"))
+    journal.end_task("task_1")
+    journal.keep_task(task("task_1", "boat"))
+    assert journal.task_records() == [task("task_1", "boat")]
+    assert journal.live_tasks() == []
+
+
+def test_premises_and_notes_come_back(journal: Journal) -> None:
+    """What decides verdicts is kept as it was."""
+    premises = frozenset({("owner", Form.BODY), ("other", Form.PATH)})
+    journal.judge(1, [finding(Outcome.HELD, premises=premises)], premises)
+    journal.note("only", ["STATE-1"])
+    journal.note("only", ["STATE-2"])
+    [counted] = journal.judgements()
+    assert counted.judgement.premises == journal.accepted() == premises
+    assert journal.notes() == {"only": ["STATE-2"]}
+
+
+def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
+    """It may have made a task; one that was refused, or answered at the second attempt, is settled."""
+    for content, status in ((b"1", None), (b"2", 400), (b"3", None), (b"3", 200), (b"4", 504)):
+        asked = Request(operation=Operation.SUBMIT, role="owner", method="POST", url="u", content=content)
+        number = journal.begin_exchange(1, asked, 1.0)
+        said = Answer(status=status) if status else None
+        journal.end_exchange(Exchange(number=number, request=asked, sent_at=1.0, ended_at=2.0, answer=said, lost=""))
+    assert sorted(journal.unheard_submits()) == [("owner", b"1"), ("owner", b"4")]
+
+
+def test_a_run_that_was_cut_off_is_judged(smoke: Recorded, tmp_path: Path) -> None:
+    """The last exchange never ended and the run's end was never written: the rest is judged as it stands."""
+    path = Path(shutil.copy(smoke.journal, tmp_path / "cut.sqlite"))
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM note WHERE key = 'ended'")
+        connection.execute(
+            "UPDATE exchange SET ended_at = NULL, status = NULL, answer = NULL, lost = NULL"
+            " WHERE number = (SELECT max(number) FROM exchange WHERE operation = 'cancel')"
+        )
+    with contextlib.closing(Journal.open(path)) as journal:
+        judge_again(journal)
+        summary = summarise(journal)
+    assert summary.count(Verdict.FAIL) == 0
+    assert summary.broke_off
+    assert summary.exit_code != 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: None,
+        lambda path: path.mkdir(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("no database\n" * 100),
+        lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(4096)),
+        lambda path: sqlite3.connect(path).execute("CREATE TABLE other (x)").connection.close(),
+    ],
+    ids=["missing", "a folder", "empty", "text", "broken", "another database"],
+)
+def test_what_is_no_journal_is_named(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+    """The complaint says which file, and that it is no journal."""
+    path = tmp_path / "thing.sqlite"
+    make(path)
+    with pytest.raises(JournalError, match=r"thing\.sqlite: .*journal"):
+        Journal.open(path)
+
+
+def test_a_journal_is_judged_without_its_profile(smoke: Recorded) -> None:
+    """All that decides how answers are read is in the notes."""
+    with contextlib.closing(Journal.open(smoke.journal)) as journal:
+        notes = json.loads(json.dumps(journal.notes()))
+    assert set(terms_notes.__annotations__) == {"profile", "return"}
+    made = Contract(notes["contract"], notes["contract_source"]).terms(**notes["terms"])
+    assert made.refusals["InvalidParam"].status == 400
+
+
+def test_a_new_journal_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
+    """Nothing of an earlier run is left, in whatever folder it is to be."""
+    path = tmp_path / "new" / "folder" / "journal.sqlite"
+    for _ in range(2):
+        with contextlib.closing(Journal.create(path)) as journal:
+            told(journal, journal.begin_story("one", ()))
+            assert journal.count() == 1
