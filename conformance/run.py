@@ -65,7 +65,15 @@ class Run:
         self.terms = order.contract.terms(**terms)
         self.client = Client(profile, order.contract, journal)
         self.budget = Budget(most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
-        self.provision = Provision(profile, order.contract, self.client, journal, self.budget, self.terms)
+        self.provision = Provision(
+            profile=profile,
+            contract=order.contract,
+            client=self.client,
+            journal=journal,
+            budget=self.budget,
+            terms=self.terms,
+            saw_end=self.saw_end,
+        )
         self.tellings: list[Telling] = []
         self.silence = ""
         self._ledger_story = journal.begin_story(LEDGER, ("BILL-9",), alone=True)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.checks import judgements
 from conformance.exchange import Form, Operation
+from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.story import OK, Story
 from conformance.target.call import Call, by
-from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage
+from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from conformance.exchange import Exchange
-    from conformance.lawful import Task
     from conformance.run import Run
     from conformance.target.credentials import Credential
 
@@ -46,6 +46,10 @@ class Teller:
         alone = alone and self.run.is_quiet()
         number = self.run.journal.begin_story(self.title, self.aims, alone=alone)
         return Telling(self, number, first=self.told == 1 and not alone, alone=alone)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
 
     def others(self) -> tuple[str, ...]:
         """The roles beside the owner's whose keys are valid.
@@ -98,7 +102,7 @@ class Telling:
             self.cancel(by(Form.PATH, task), role=role)
             self.query(task)
             return task
-        stage = self._run.provision.submit(self.number, like or state, out_task_id=out, role=role)
+        stage = self._submit(like or state, role=role, out_task_id=out)
         self._adopt(stage)
         if state is not State.PENDING:
             self.wait(stage.task)
@@ -111,19 +115,39 @@ class Telling:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._run.provision.submit(self.number, State.PENDING, role=role, out_task_id=out_task_id)
+            stage = self._submit(State.PENDING, role=role, out_task_id=out_task_id)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:
+            self.exchanges += stage.exchanges
             return None
         self._adopt(stage)
         return stage.task
 
-    def again(self, task: Task, like: State) -> Task:
-        """The work of a cancelled task, submitted anew with the parameters of another recipe."""
-        stage = self._run.provision.submit(self.number, like, role=task.role, after=task.task_id)
+    def again(self, task: Task, like: State) -> None:
+        """Submit the work of a cancelled task anew, with the parameters of another recipe, and wait for it to run.
+
+        Raises:
+            OutOfReach: it does not get there.
+        """
+        out_task_id = fresh_identifier()
+        try:
+            stage = self._submit(like, role=task.role, out_task_id=out_task_id, after=task.task_id)
+        except NotAccepted as error:
+            if not error.proven:
+                raise
+            never = Task(task_id=f"none for {out_task_id}", out_task_id=out_task_id, role=task.role, after=task.task_id)
+            self._cast(never)
+            return
         self._adopt(stage)
-        return stage.task
+        self.wait(stage.task)
+
+    def _submit(self, state: State, *, role: str, out_task_id: str | None, after: str | None = None) -> Stage:
+        try:
+            return self._run.provision.submit(self.number, state, role=role, out_task_id=out_task_id, after=after)
+        except NotAccepted as error:
+            self.exchanges += error.exchanges
+            raise
 
     def query(self, task: Task, *, form: Form = Form.TASK_ID, fresh: bool = False) -> Exchange:
         """Ask for a task by one of its identifiers, with its owner's key."""
@@ -232,14 +256,18 @@ class Telling:
 
     def _adopt(self, stage: Stage, *, own: bool = True) -> None:
         task = stage.task
-        self.tasks[task.task_id] = task
-        self._run.journal.cast(self.number, task)
+        self._cast(task)
         if own:
             self._stages[task.task_id] = stage
             self.exchanges += stage.exchanges
         elif stage.exchanges and stage.exchanges[-1].request.operation is Operation.QUERY:
             self.exchanges.append(stage.exchanges[-1])
             self._run.journal.retell(self.number, stage.exchanges[-1].number)
+
+    def _cast(self, task: Task) -> None:
+        self.tasks[task.task_id] = task
+        self._run.journal.keep_task(task)
+        self._run.journal.cast(self.number, task)
 
     def _hear(self, heard: Sequence[Exchange]) -> Exchange:
         self.exchanges += heard

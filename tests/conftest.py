@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,16 @@ from stand_in import Says, StandIn, profile, standing_in
 from told import CONTRACT
 
 from conformance.contract import Contract
+from conformance.depth import DEPTHS
 from conformance.journal import Journal
+from conformance.run import Order, Run
 from conformance.running import reference_service
 from conformance.target.client import Client
 
 REFERENCE_PROFILE: Final = Path(__file__).parents[1] / "conformance" / "target" / "reference.toml"
+SMOKE_ROWS: Final = "IDENT-1,IDENT-4,STATE-1,STATE-2,IDEMP-1,IDEMP-4,PARITY-2"
+"""Rows of every kind that a few stories show: accepted, refused, terminal, the same twice."""
+
 _LONGEST: Final = 120.0
 
 
@@ -59,6 +65,7 @@ class Wire:
     journal: Journal
 
 
+BeginRun = Callable[..., tuple[Run, StandIn]]
 Speak = Callable[..., Wire]
 RunSuite = Callable[..., Recorded]
 
@@ -98,7 +105,8 @@ def service() -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def service_environ(service: dict[str, Any]) -> dict[str, str]:
     """The variables that hold the keys of that service."""
-    return {f"CONFORMANCE_{role.upper()}_KEY": service["keys"][role] for role in ("owner", "other")}
+    named = tomllib.loads(REFERENCE_PROFILE.read_text(encoding="utf-8"))["keys"]
+    return {key["env"]: service["keys"][role] for role, key in named.items()}
 
 
 @pytest.fixture
@@ -115,10 +123,10 @@ def run_suite(tmp_path: Path) -> RunSuite:
 def smoke(
     service: dict[str, Any], service_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Recorded:
-    """A whole run at smoke depth against the sound service, as every test may read it."""
+    """A whole run of a few rows at smoke depth against the sound service, as every test may read it."""
     folder = tmp_path_factory.mktemp("smoke")
     target = ["--target", str(REFERENCE_PROFILE), "--base-url", service["base_url"]]
-    options = ["--depth", "smoke", "--seed", "7", "--report-dir", str(folder / "results")]
+    options = ["--depth", "smoke", "--only", SMOKE_ROWS, "--seed", "7", "--report-dir", str(folder / "results")]
     return recorded(folder / "results", "run", *target, *options, environ=service_environ, cwd=folder)
 
 
@@ -139,5 +147,27 @@ def speak(journal: Journal) -> Iterator[Speak]:
             client = Client(profile(server.base_url, **settings), contract, journal)
             stack.callback(client.close)
             return Wire(client=client, server=server, journal=journal)
+
+        yield begin
+
+
+@pytest.fixture
+def begin_run(journal: Journal, tmp_path: Path) -> Iterator[BeginRun]:
+    """Makes a run, and the stand-in that is its target; nothing is sent yet."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(says: Says, *, only: tuple[str, ...] = ("STATE-1",), **settings: object) -> tuple[Run, StandIn]:
+            server = stack.enter_context(standing_in(says))
+            order = Order(
+                profile=profile(server.base_url, **settings),
+                contract=CONTRACT,
+                depth=DEPTHS["smoke"],
+                only=only,
+                seed=1,
+                report_dir=tmp_path,
+            )
+            run = Run(order, journal)
+            stack.callback(run.close)
+            return run, server
 
         yield begin

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from conformance.target.profile import Profile, load
@@ -73,11 +75,17 @@ def standing_in(says: Says) -> Iterator[StandIn]:
 
 def profile(base_url: str, **settings: object) -> Profile:
     """A profile of a target at `base_url`; `limits__timeout=1` is a setting of a table."""
-    overrides = {
-        name.replace("__", "."): value if isinstance(value, str) else json.dumps(value)
-        for name, value in settings.items()
-    }
-    return load(None, environ=KEYS, base_url=base_url, overrides=overrides)
+    lines = [f"{name.replace('__', '.')} = {_toml(value)}\n" for name, value in settings.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "target.toml"
+        path.write_text("".join(lines), encoding="utf-8")
+        return load(path, environ=KEYS, base_url=base_url)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_toml(inner)}' for name, inner in value.items())} }}"
+    return json.dumps(value)
 
 
 def nowhere() -> str:

@@ -25,11 +25,25 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m conformance.reference", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--speed", type=float, default=1.0, help="10 makes every task ten times as quick")
+    parser.add_argument("--speed", type=_positive, default=1.0, help="10 makes every task ten times as quick")
     parser.add_argument("--database", type=Path, help="an SQLite file, which several processes may share")
-    parser.add_argument("--fault", help="serve a broken variant")
+    parser.add_argument("--fault", type=_known, metavar="NAME", help="serve a broken variant")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     return parser
+
+
+def _positive(text: str) -> float:
+    if (speed := float(text)) <= 0:
+        raise argparse.ArgumentTypeError("a number above 0")
+    return speed
+
+
+def _known(name: str) -> str:
+    from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the sound service starts without them
+
+    if name not in FAULTS:
+        raise argparse.ArgumentTypeError(f"no such fault; there are {', '.join(FAULTS)}")
+    return name
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ def test_cancelling_one_of_three(
 def test_submitting_the_work_again(teller: Teller, form: Form) -> None:
     """After the cancel of a stuck task the work is submitted again, with other parameters and a new identifier."""
     story = teller.story()
-    task = story.task()
+    task = story.task(State.PENDING, like=State.RUNNING)
     story.cancel(by(form, task))
     story.query(task)
-    story.wait(story.again(task, State.RUNNING))
+    story.again(task, like=State.RUNNING)
     story.verify()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -41,7 +41,12 @@ class OutOfReach(Exception):
 
 
 class NotAccepted(OutOfReach):
-    """The target refused the submit."""
+    """The target refused the submit; `exchanges` tell how, `proven` whether it took the same body before."""
+
+    def __init__(self, text: str, exchanges: list[Exchange], *, proven: bool) -> None:
+        super().__init__(text)
+        self.exchanges = exchanges
+        self.proven = proven
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,15 @@ class Provision:
     """Brings tasks into states for one run; terminal ones are shared, live ones are made anew each time."""
 
     def __init__(
-        self, profile: Profile, contract: Contract, client: Client, journal: Journal, budget: Budget, terms: Terms
+        self,
+        *,
+        profile: Profile,
+        contract: Contract,
+        client: Client,
+        journal: Journal,
+        budget: Budget,
+        terms: Terms,
+        saw_end: Callable[[str, Exchange], None],
     ) -> None:
         self._profile = profile
         self._contract = contract
@@ -77,6 +90,8 @@ class Provision:
         self._journal = journal
         self._budget = budget
         self._terms = terms
+        self._saw_end = saw_end
+        self._accepted: set[str] = set()
         self._story = journal.begin_story("tasks on the way to their states", ())
         self._shared: dict[State, list[Stage]] = {state: [] for state in _SHARED}
         self._made = dict.fromkeys(State, 0)
@@ -85,11 +100,11 @@ class Provision:
         self.used_up: dict[State, str] = {}
         """States that proved out of reach, with the reason: they are not tried again."""
 
-    def recipe(self, state: State) -> Recipe:
-        """The profile's way into `state`, or the contract's example of one."""
+    def recipe(self, state: State, variant: int | None = None) -> Recipe:
+        """The profile's way into `state`, or the contract's example of one; without a `variant`, each in its turn."""
         given = self._profile.states.get(state)
         bodies = [given.submit, *given.variants] if given and given.submit else [self._contract.submit_body(state)]
-        body = bodies[self._made[state] % len(bodies)]
+        body = bodies[(self._made[state] if variant is None else variant) % len(bodies)]
         return Recipe(
             state=state,
             body=dict(body) if body else None,
@@ -209,7 +224,9 @@ class Provision:
         document = last.answer.document if last.answer else None
         task_id = document.get("task_id") if isinstance(document, dict) else None
         if last.answer is None or last.answer.status not in _ACCEPTED or not isinstance(task_id, str) or not task_id:
-            raise NotAccepted(f"submit was not accepted: {_short(last)}")
+            proven = json.dumps(recipe.body) in self._accepted
+            raise NotAccepted(f"submit was not accepted: {_short(last)}", exchanges, proven=proven)
+        self._accepted.add(json.dumps(recipe.body))
         submitted_at = exchanges[0].sent_at
         holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
         task = Task(

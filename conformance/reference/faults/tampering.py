@@ -14,7 +14,7 @@ _OVERWRITE: Final = """
 UPDATE tasks SET
     status = :status, used = :used, due = :due, starts_at = :starts_at, ends_at = :ends_at, outcome = :outcome,
     price = :price, estimate = :estimate, seconds = :seconds
-WHERE id = :id
+WHERE key = :key AND id = :id
 """
 
 

@@ -1,0 +1,399 @@
+"""Faults about what an identifier resolves to: what names nothing, what is alike, what is no identifier at all."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import unquote
+
+from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.tampering import live_tasks_of, tasks_of
+from conformance.reference.refusal import Refused
+from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
+
+if TYPE_CHECKING:
+    from conformance.reference.store import Task
+
+_WELL_FORMED: Final = re.compile("task_[0-9A-HJKMNP-TV-Z]{26}")
+
+
+# --- IDENT-10, 12, 13: what names nothing ---
+
+
+class AnswersUnknownWithSuccess(Fault, Service):
+    """Answers 200 `cancelled` to an unknown task id."""
+
+    breaks = ("IDENT-10",)
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Be content that it is not in flight."""
+        try:
+            return super().cancel(call)
+        except Refused as refusal:
+            if refusal.code != "task_not_found" or "out_task_id" in call.body:
+                raise
+            return {"task_id": self.target(call).value, "status": "cancelled"}
+
+
+class CallsUnknownOutTaskIdsInvalid(Fault, Service):
+    """Answers 400 to an `out_task_id` that names nothing."""
+
+    breaks = ("IDENT-10", "ERR-1")
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Blame the caller's spelling."""
+        if identifier.field == "out_task_id" and self.find(call.key, identifier) is None:
+            raise Refused.invalid("out_task_id is not known.", "out_task_id")
+        return super().seek(call, identifier)
+
+
+class CallsUnknownPathsWrongRoutes(Fault, Service):
+    """Answers 404 `not_found`, as for a wrong route, to a path whose id names nothing."""
+
+    breaks = ("IDENT-10", "ERR-1")
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Take the id for a part of the route."""
+        if call.path is not None and self.find(call.key, identifier) is None:
+            raise Refused("not_found", "No such route.")
+        return super().seek(call, identifier)
+
+
+class BreaksDownOnUnknownTaskIds(Fault, Service):
+    """Answers 500 to a `task_id` in the body that names nothing."""
+
+    breaks = ("IDENT-10",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Take it for granted that there is one."""
+        if call.path is None and identifier.field == "task_id" and self.find(call.key, identifier) is None:
+            raise KeyError(identifier.value)
+        return super().seek(call, identifier)
+
+
+class TakesTaskIdsForOutTaskIds(Fault, Service):
+    """Finds a task by its task id in the field `out_task_id`."""
+
+    breaks = ("IDENT-12",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Try the other column."""
+        task = self.find(call.key, Identifier("task_id", identifier.value))
+        return super().seek(call, identifier if task is None else Identifier("task_id", identifier.value))
+
+
+class TakesOutTaskIdsForTaskIds(Fault, Service):
+    """Finds a task by its `out_task_id` in the field `task_id`, and in the path."""
+
+    breaks = ("IDENT-12",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Try the other column."""
+        if identifier.field == "task_id" and self.find(call.key, identifier) is None:
+            return super().seek(call, Identifier("out_task_id", identifier.value))
+        return super().seek(call, identifier)
+
+
+class CallsMalformedTaskIdsInvalid(Fault, Service):
+    """Answers 400 to a task id that is not well-formed."""
+
+    breaks = ("IDENT-13",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Judge the spelling first."""
+        if identifier.field == "task_id" and not _WELL_FORMED.fullmatch(identifier.value):
+            raise Refused.invalid("task_id is not well-formed.", "task_id")
+        return super().seek(call, identifier)
+
+
+# --- IDENT-11: to the letter ---
+
+
+class _Sloppy(Service):
+    """Finds a task by an identifier that is `alike`, where none is the same."""
+
+    fields: ClassVar[tuple[str, ...]] = IDENTIFIERS
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Look among all tasks of the key."""
+        if identifier.field not in self.fields or self.find(call.key, identifier) is not None:
+            return super().seek(call, identifier)
+        for task in tasks_of(self.store, call.key):
+            kept = task.id if identifier.field == "task_id" else task.out_id
+            if kept is not None and self.alike(identifier.value, kept):
+                return self.moved(task)
+        return super().seek(call, identifier)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Whether the identifier given is taken for the one kept."""
+        return given == kept
+
+
+class CutsLongIdentifiers(Fault, _Sloppy):
+    """Compares no more than the first 64 characters."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what would fit into a column."""
+        return given[:64] == kept[:64]
+
+
+class LosesLongIdentifiers(Fault, Service):
+    """Does not find a task whose `out_task_id` has more than 255 characters, though submit took it."""
+
+    breaks = ("IDENT-11",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Look for as much of it as fits into a column."""
+        return super().seek(call, Identifier(identifier.field, identifier.value[:255]))
+
+
+class MatchesByPrefix(Fault, _Sloppy):
+    """Takes the beginning of an identifier for the whole."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare as far as it goes."""
+        return kept.startswith(given)
+
+
+class MatchesByWildcard(Fault, _Sloppy):
+    """Takes `%` and `_` in an identifier for wildcards."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare as LIKE does, but for case."""
+        pattern = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in given)
+        return re.fullmatch(pattern, kept, re.DOTALL) is not None
+
+
+class TrimsIdentifiers(Fault, _Sloppy):
+    """Takes no notice of blanks around an identifier."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what is left without them."""
+        return given.strip() == kept.strip()
+
+
+class FoldsOutTaskIds(Fault, _Sloppy):
+    """Takes no notice of case in an `out_task_id`."""
+
+    breaks = ("IDENT-11",)
+    fields = ("out_task_id",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare small letters."""
+        return given.lower() == kept.lower()
+
+
+class FoldsTaskIds(Fault, _Sloppy):
+    """Takes no notice of case in a task id."""
+
+    breaks = ("IDENT-11",)
+    fields = ("task_id",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare small letters."""
+        return given.lower() == kept.lower()
+
+
+class NormalisesIdentifiers(Fault, _Sloppy):
+    """Takes one Unicode spelling of an identifier for another."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare composed forms."""
+        return unicodedata.normalize("NFC", given) == unicodedata.normalize("NFC", kept)
+
+
+class DecodesIdentifiersInTheBody(Fault, _Sloppy):
+    """Reads percent codes in an identifier of the body."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what would have been meant in a path."""
+        return unquote(given) == kept
+
+
+class ReadsPlusAsSpace(Fault, _Sloppy):
+    """Reads a plus sign in an identifier as a space."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what would have been meant in a form."""
+        return given.replace("+", " ") == kept
+
+
+class ReadsIdentifiersAsNumbers(Fault, _Sloppy):
+    """Takes one spelling of a number for another: 007 for 7."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare values."""
+        return given.isdecimal() and kept.isdecimal() and given.lstrip("0") == kept.lstrip("0")
+
+
+class StopsAtNul(Fault, _Sloppy):
+    """Takes an identifier to end at its first NUL."""
+
+    breaks = ("IDENT-11",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare as C does."""
+        return given.split("\0", maxsplit=1)[0] == kept.split("\0", maxsplit=1)[0]
+
+
+class BreaksDownOnForeignLetters(Fault, Service):
+    """Answers 500 to an identifier that is not ASCII."""
+
+    breaks = ("IDENT-11",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Take it for granted that it is."""
+        identifier.value.encode("ascii")
+        return super().seek(call, identifier)
+
+
+# --- IDENT-14: what is no identifier at all ---
+
+
+class _Guessing(Service):
+    """Takes what is no identifier to mean the latest task."""
+
+    def means_any(self, value: object) -> bool:
+        """Whether `value` is taken to fit any task."""
+        raise NotImplementedError
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Guess."""
+        given = [call.body[field] for field in IDENTIFIERS if field in call.body]
+        latest = live_tasks_of(self.store, call.key)[:1]
+        if call.path is None and latest and len(given) == 1 and self.means_any(given[0]):
+            return Identifier("task_id", latest[0].id)
+        return super().target(call)
+
+
+class TakesNullForAny(Fault, _Guessing):
+    """Takes `null` to fit any task, and cancels the latest."""
+
+    breaks = ("IDENT-14",)
+
+    def means_any(self, value: object) -> bool:
+        """Recognise null."""
+        return value is None
+
+
+class TakesEmptyForAny(Fault, _Guessing):
+    """Takes an empty string to fit any task, and cancels the latest."""
+
+    breaks = ("IDENT-14",)
+
+    def means_any(self, value: object) -> bool:
+        """Recognise an empty string."""
+        return value == ""
+
+
+class TakesTrueForAny(Fault, _Guessing):
+    """Takes `true` to fit any task, and cancels the latest."""
+
+    breaks = ("IDENT-14",)
+
+    def means_any(self, value: object) -> bool:
+        """Recognise true."""
+        return value is True
+
+
+class ReadsNumbersAsIdentifiers(Fault, Service):
+    """Reads a JSON number as the identifier with the same digits."""
+
+    breaks = ("IDENT-14",)
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Turn numbers into text."""
+        body = {name: str(value) if type(value) is int else value for name, value in call.body.items()}
+        return super().target(CancelCall(call.key, call.path, body))
+
+
+class TakesTheFirstOfAList(Fault, Service):
+    """Takes a list of identifiers to mean its first element."""
+
+    breaks = ("IDENT-14",)
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Unpack lists."""
+        body = {name: value[0] if isinstance(value, list) and value else value for name, value in call.body.items()}
+        return super().target(CancelCall(call.key, call.path, body))
+
+
+class BreaksDownOnObjects(Fault, Service):
+    """Answers 500 to an identifier that is a JSON object."""
+
+    breaks = ("IDENT-14",)
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Use it as the key of a look-up before looking at it."""
+        hash(tuple(call.body.get(field) for field in IDENTIFIERS))
+        return super().target(call)
+
+
+class CallsNullUnknown(Fault, Service):
+    """Answers 404 to an identifier that is `null`."""
+
+    breaks = ("IDENT-14", "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Look for a task without a name, and find none."""
+        given = [call.body[field] for field in IDENTIFIERS if field in call.body]
+        if call.path is None and given == [None]:
+            raise Refused.unknown_task()
+        return super().target(call)
+
+
+# --- IDENT-15: unknown fields ---
+
+
+class RefusesUnknownFields(Fault, Service):
+    """Refuses a body with a field that it does not know."""
+
+    breaks = ("IDENT-15",)
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Be strict."""
+        if set(call.body) - set(IDENTIFIERS) and set(call.body) & set(IDENTIFIERS):
+            raise Refused.invalid("Unknown field.")
+        return super().target(call)
+
+
+class ForgetsTheTaskAmongUnknownFields(Fault, Service):
+    """Answers 404 to a known task where an unknown field stands first in the body."""
+
+    breaks = ("IDENT-15",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Look for the value that stands first."""
+        if call.path is None and next(iter(call.body)) not in IDENTIFIERS:
+            raise Refused.unknown_task()
+        return super().seek(call, identifier)
+
+
+class ObeysUnknownFields(Fault, Service):
+    """Only pretends to cancel where an unknown field asks for a dry run, or is a boolean of any name."""
+
+    breaks = ("IDENT-15",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Look, and do not touch."""
+        rest = [value for name, value in call.body.items() if name not in IDENTIFIERS]
+        if "dry_run" in call.body or any(isinstance(value, bool) for value in rest):
+            return task
+        return super().stop(call, task)
