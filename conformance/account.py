@@ -9,9 +9,10 @@ in which some task is none of these says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 
 from conformance.exchange import ABSENT
 from conformance.lawful import Task
@@ -20,7 +21,7 @@ from conformance.states import TERMINAL
 from conformance.story import OK, Moment, Story
 
 LEDGER = "the account over the whole run"
-"""The title of the story of all tasks of a run; it is judged as a sum and by nothing else."""
+"""The title of the story of all tasks of a run; it is judged by what it aims at, the sum, and by nothing else."""
 
 _LONGEST = 40
 _MOST_AMOUNTS = 60
@@ -60,17 +61,12 @@ class Window:
         return self.first.credits - self.last.credits
 
 
-def rows_of(title: str, rows: Iterable[str]) -> list[str]:
-    """Those of the `rows` by which a story of this title is judged."""
-    return [row for row in rows if title != LEDGER or row == "BILL-9"]
-
-
 def readings(story: Story) -> dict[tuple[str, str], list[Reading]]:
     """All readings of a story by role and source, in order; the answers of cancels and submits read nothing certain."""
     found: dict[tuple[str, str], list[Reading]] = {}
     for moment in (*story.queries, *story.accounts):
-        for source, credits in _credits(moment):
-            reading = Reading(moment.role, source, credits, moment)
+        for source, left in _credits(moment):
+            reading = Reading(moment.role, source, left, moment)
             found.setdefault((moment.role, source), []).append(reading)
     return {key: sorted(series, key=lambda each: each.sent_at) for key, series in found.items()}
 
@@ -186,7 +182,7 @@ def noise(story: Story) -> str:
     """
     amounts = {amount for task in story.tasks for amount in _amounts(story, task)}
     for (role, _), series in readings(story).items():
-        for first, last in zip(series, series[1:], strict=False):
+        for first, last in pairwise(series):
             moved = first.credits - last.credits
             if moved and not _busy(story, first, last) and not _is_sum(abs(moved), amounts):
                 return f"the account of {role} moved by {moved} credits while nothing of this run was under way"

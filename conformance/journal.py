@@ -192,6 +192,13 @@ class Journal:
             )
             self._connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", list(accepted))
 
+    def unjudge(self) -> None:
+        """Forget every judgement, and what was concluded from them."""
+        with self._transaction():
+            for table in ("judgement", "accepted"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
+            self._connection.execute("DELETE FROM note WHERE key = 'noise'")
+
     def obstacle(self, requirements: Iterable[str], reason: str) -> None:
         """Why the stories that aimed at some requirements could not be told."""
         rows = [(requirement, _storable(reason)) for requirement in requirements]
@@ -251,9 +258,10 @@ class Journal:
             tasks, exchanges = self._tasks_of(number), self._exchanges_of(number)
             yield number, Story(tasks, exchanges, terms, title, alone=bool(alone))
 
-    def titles(self) -> Mapping[int, str]:
-        """The titles of the stories."""
-        return dict(self._connection.execute("SELECT number, title FROM story"))
+    def aims(self) -> Mapping[int, tuple[str, ...]]:
+        """The rows at which each story aims, by its number; housekeeping aims at none."""
+        rows = self._connection.execute("SELECT number, aims FROM story")
+        return {number: tuple(filter(None, aims.split(","))) for number, aims in rows}
 
     def _tasks_of(self, story: int) -> list[Task]:
         rows = self._connection.execute(
@@ -292,7 +300,9 @@ def _storable(text: str) -> str:
 
 def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:
     """All columns but the count; of what held it does not matter where."""
-    premises = json.dumps(sorted((role, form.value) for role, form in judgement.premises)) if judgement.premises else "[]"
+    premises = (
+        json.dumps(sorted((role, form.value) for role, form in judgement.premises)) if judgement.premises else "[]"
+    )
     exchange = None if judgement.outcome is Outcome.HELD else judgement.exchange
     said = (_storable(judgement.wanted), _storable(judgement.got), _storable(judgement.why))
     return (story, judgement.requirement, judgement.outcome.value, exchange, *said, premises, judgement.account)

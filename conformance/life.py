@@ -28,11 +28,11 @@ from conformance.states import TERMINAL, State
 from conformance.story import Story
 from conformance.target.call import Call, by
 from conformance.target.provision import AUTO, OutOfReach
+from conformance.teller import Teller, Telling
 
 if TYPE_CHECKING:
     from conformance.run import Run
     from conformance.target.profile import Profile
-    from conformance.teller import Teller, Telling
     from conformance.verdict import Judgement
 
 MOST_TASKS: Final = 5
@@ -63,11 +63,11 @@ class Key(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Submit:
-    """A task is submitted by one of the recipes for `state`; where that is `awaited`, it is waited for."""
+    """A task is submitted by a variant of the recipe for `state`; where that is `awaited`, it is waited for."""
 
     task: int
     state: State = State.PENDING
-    recipe: int = 0
+    variant: int = 0
     named: bool = True
     awaited: bool = False
     key: Key = Key.OWNER
@@ -75,13 +75,13 @@ class Submit:
     def __str__(self) -> str:
         named = "with" if self.named else "without"
         waited = f", and wait until it is {self.state}" if self.awaited else ""
-        recipe = f"by recipe {self.recipe} of {self.state}"
+        recipe = f"by variant {self.variant} of the {self.state} recipe"
         return f"submit task {self.task} {recipe}, {named} an out_task_id, with {self.key}'s key{waited}"
 
     def tell(self, life: Life) -> None:
         """Submit it, and wait where that is asked for."""
         out, role = AUTO if self.named else None, life.role(self.key)
-        life.tasks[self.task] = life.telling.task(like=self.state, recipe=self.recipe, out=out, role=role)
+        life.tasks[self.task] = life.telling.begin(self.state, variant=self.variant, out=out, role=role)
         if self.awaited:
             life.telling.wait(life.tasks[self.task])
 
@@ -351,9 +351,7 @@ def reduced(items: Sequence[Item], breaks: Callable[[tuple[Item, ...]], bool]) -
     return kept
 
 
-def _without_pieces(
-    kept: tuple[Item, ...], size: int, breaks: Callable[[tuple[Item, ...]], bool]
-) -> tuple[Item, ...]:
+def _without_pieces(kept: tuple[Item, ...], size: int, breaks: Callable[[tuple[Item, ...]], bool]) -> tuple[Item, ...]:
     end = len(kept)
     while end > 0:
         start = max(0, end - size)
@@ -366,7 +364,9 @@ def _without_pieces(
 
 def shrunk(program: Program, breaks: Callable[[Program], bool]) -> Program:
     """A smaller program that still breaks: without some tasks, without some steps, and with one task for two."""
-    tasks = reduced([step.task for step in program if isinstance(step, Submit)], lambda few: breaks(about(program, few)))
+    tasks = reduced(
+        [step.task for step in program if isinstance(step, Submit)], lambda few: breaks(about(program, few))
+    )
     smaller = grounded(reduced(about(program, tasks), breaks))
     simpler = next((each for each in _merged(smaller) if breaks(each)), None)
     return smaller if simpler is None else shrunk(simpler, breaks)
@@ -389,17 +389,19 @@ def _merged(program: Program) -> Iterator[Program]:
 def guesses(life: Life, row: str) -> Iterator[Program]:
     """What of a life may be enough to break `row` again, by the exchange that broke it: the boldest guess first."""
     judgement = life.broken[row]
+    evidence = next((each for each in life.telling.exchanges if each.number == judgement.exchange), None)
     place = life.place_of(judgement.exchange)
-    if place is None:
-        return
-    upto = life.program[: place + 1]
-    evidence = next(each for each in life.told[place].exchanges if each.number == judgement.exchange)
-    sent = f"{evidence.request.url} {(evidence.request.content or b'').decode(errors='replace')}"
-    tasks = life.mentioned(f"{sent} {judgement.wanted} {judgement.got}") | {*names(upto[-1])}
-    those = about(upto, sorted(tasks))
-    yield tuple(step for step in those if isinstance(step, Submit) or step is upto[-1])
+    upto = life.program if place is None else life.program[: place + 1]
+    last = None if place is None else life.program[place]
+    tasks = life.mentioned(f"{_sent(evidence)} {judgement.wanted} {judgement.got}")
+    those = about(upto, sorted(tasks if last is None else tasks | {*names(last)}))
+    yield tuple(step for step in those if isinstance(step, Submit) or step is last)
     yield those
     yield upto
+
+
+def _sent(exchange: Exchange | None) -> str:
+    return f"{exchange.request.url} {(exchange.request.content or b'').decode(errors='replace')}" if exchange else ""
 
 
 class Reruns:
@@ -410,8 +412,6 @@ class Reruns:
     """
 
     def __init__(self, teller: Teller, life: Life, requests: int = MOST_REQUESTS) -> None:
-        from conformance.teller import Teller  # noqa: PLC0415 - it is only made here
-
         run = teller.run
         self._run = run
         self._teller = Teller(run, f"{teller.title}, made smaller", ())
@@ -450,7 +450,8 @@ class Reruns:
     def _affords(self, program: Program) -> bool:
         run, tasks = self._run, sum(isinstance(step, Submit) for step in program)
         return (
-            run.client.unanswered == 0
+            tasks > 0
+            and run.client.unanswered == 0
             and run.journal.count() + len(program) + _REQUESTS_OF_A_TASK * (tasks + 1) <= self._until
             and run.budget.tasks + tasks <= self._tasks
             and run.budget.credits <= self._credits
@@ -465,7 +466,9 @@ def keep_smallest(teller: Teller, life: Life) -> None:
     """Make smaller what broke each requirement, keep it as a replay, and tell of it; what is known is left alone."""
     order = teller.run.order
     known = {each.requirement for each in order.profile.known} | teller.reproductions.keys()
-    rows = sorted(life.broken.keys() - known, key=lambda row: (catalogue()[row].level != "MUST", [*catalogue()].index(row)))
+    rows = sorted(
+        life.broken.keys() - known, key=lambda row: (catalogue()[row].level != "MUST", [*catalogue()].index(row))
+    )
     reruns = Reruns(teller, life)
     for row in rows:
         smallest = reruns.smallest(row)
@@ -520,8 +523,6 @@ def _target(profile: Profile) -> str:
 
 def prove_forms(run: Run, roles: Sequence[str]) -> None:
     """See each form accepted for each role: a refusal that a replay shows proves nothing without that."""
-    from conformance.teller import Teller  # noqa: PLC0415 - it is only made here
-
     for role in roles:
         telling = Teller(run, "each form is accepted", ()).story()
         try:
@@ -651,11 +652,11 @@ def _step(given: object, where: str) -> Step:
     for name in step:
         if name not in {"do", *wanted}:
             raise _Wrong(f"{where}.{name} is not known; allowed: do, {', '.join(wanted)}")
-    return kind(**{name: _value(kind, name, step.get(name), f"{where}.{name}") for name in wanted})
+    return kind(**{name: _value(name, step.get(name), f"{where}.{name}") for name in wanted})
 
 
-def _value(kind: type[Step], name: str, given: object, where: str) -> Any:  # noqa: ANN401 - as the field has it
-    allowed = _ALLOWED.get(f"{kind.__name__}.{name}") or _ALLOWED[name]
+def _value(name: str, given: object, where: str) -> Any:  # noqa: ANN401 - as the field has it
+    allowed = _ALLOWED[name]
     if isinstance(allowed, tuple):
         for each in allowed:
             if type(given) is type(each.value if isinstance(each, StrEnum) else each) and given == each:
@@ -672,7 +673,7 @@ def _value(kind: type[Step], name: str, given: object, where: str) -> Any:  # no
 _ALLOWED: Final[Mapping[str, tuple[StrEnum | bool, ...] | int | float]] = {
     "task": _MOST_STEPS,
     "other": _MOST_STEPS,
-    "recipe": 99,
+    "variant": 99,
     "seconds": _MOST_SECONDS,
     "state": (State.PENDING, State.RUNNING),
     "form": (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID),

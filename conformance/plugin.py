@@ -273,7 +273,7 @@ def _raise_broken(item: pytest.Function) -> None:
         message(catalogue()[row], each, teller.run.journal.exchange(each.exchange), base_url)
         for row, each in sorted(first.items())
     ]
-    raise Violation("\n\n".join(said))
+    raise Violation("\n\n".join([*said, *teller.reproductions.values()]))
 
 
 def _summary(config: pytest.Config) -> Any:  # noqa: ANN401 - the types load late

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import conformance
-from conformance.account import LEDGER, noise, rows_of
+from conformance.account import LEDGER, noise
 from conformance.checks import judgements
 from conformance.exchange import ABSENT, Exchange, Form
 from conformance.lawful import Task
@@ -19,8 +19,8 @@ from conformance.story import Story
 from conformance.target.budget import Budget
 from conformance.target.call import Call, by
 from conformance.target.client import Client
-from conformance.verdict import Judgement, Outcome
 from conformance.target.provision import Provision
+from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _ULID: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FEW: Final = 12
+_LEDGER_AIMS: Final = ("BILL-9",)
 _KEY_REFUSED: Final = (401, 403)
 _SURELY_PENDING: Final = 10.0
 
@@ -76,7 +77,7 @@ class Run:
         )
         self.tellings: list[Telling] = []
         self.silence = ""
-        self._ledger_story = journal.begin_story(LEDGER, ("BILL-9",), alone=True)
+        self._ledger_story = journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
         self._ledger: list[Exchange] = []
         self._ends: dict[str, Exchange] = {}
         self._write_down(terms)
@@ -161,7 +162,7 @@ class Run:
         story = Story(tasks, [*self._ledger, *self._ends.values()], self.terms, LEDGER, alone=True)
         if moved := noise(story):
             self.journal.note("noise", moved)
-        found = list(judgements(story, rows_of(LEDGER, self.order.only)))
+        found = list(judgements(story, [row for row in self.order.only if row in _LEDGER_AIMS]))
         self.journal.judge(self._ledger_story, found, ())
         return [judgement for judgement in found if judgement.outcome is Outcome.BROKEN and not moved]
 

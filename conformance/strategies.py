@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
@@ -13,6 +14,20 @@ from hypothesis import strategies as st
 
 from conformance.contract import Contract
 from conformance.exchange import Form
+from conformance.life import (
+    MOST_TASKS,
+    Account,
+    Cancel,
+    CancelAcross,
+    CancelBoth,
+    Key,
+    Pause,
+    Program,
+    Query,
+    Step,
+    Submit,
+)
+from conformance.states import State
 
 FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
 
@@ -274,6 +289,58 @@ _SPELLINGS: Final[tuple[Callable[[str], tuple[str, str]], ...]] = (
 
 spellings = st.sampled_from(_SPELLINGS)
 """Odd paths for a task id: what they mean, and how they stand in the URL."""
+
+
+_keys = st.sampled_from((Key.OWNER, Key.OWNER, Key.OWNER, Key.OTHER))
+_fields = st.sampled_from((Form.TASK_ID, Form.OUT_TASK_ID))
+
+
+def _submits(task: int) -> st.SearchStrategy[Step]:
+    state = st.sampled_from((State.PENDING, State.RUNNING))
+    named = st.sampled_from((True, True, False))
+    variant = st.integers(0, 2)
+    made = {"task": st.just(task), "state": state, "variant": variant, "named": named, "key": _keys}
+    return st.builds(Submit, **made).flatmap(_waited_for)
+
+
+def _waited_for(submit: Submit) -> st.SearchStrategy[Step]:
+    """What is to run is mostly waited for: else nobody knows what it was when it was cancelled."""
+    if submit.state is State.PENDING:
+        return st.just(submit)
+    return st.sampled_from((True, True, False)).map(lambda awaited: replace(submit, awaited=awaited))
+
+
+@cache
+def _steps(tasks: int) -> st.SearchStrategy[Step]:
+    """A step among so many tasks; every second one is a cancel."""
+    task = st.integers(0, tasks - 1)
+    cancels = st.builds(Cancel, task=task, form=forms, key=_keys)
+    return st.one_of(
+        cancels,
+        cancels,
+        cancels,
+        st.builds(CancelBoth, task=task, other=task, turned=st.booleans(), key=_keys),
+        st.builds(CancelAcross, task=task, other=task, field=_fields, key=_keys),
+        st.builds(Query, task=task, field=_fields),
+        st.builds(Query, task=task, field=_fields),
+        st.builds(Pause, seconds=st.sampled_from((0.02, 0.1, 0.3))),
+        st.builds(Account, key=_keys),
+    )
+
+
+@st.composite
+def programs(draw: st.DrawFn, least: int = 5, most: int = 40) -> Program:
+    """A whole life: tasks come and go, are cancelled in every way, again, twice at once, and by the wrong key."""
+    length = draw(st.integers(least, most))
+    program: list[Step] = [draw(_submits(0))]
+    tasks = 1
+    while len(program) < length:
+        if tasks < MOST_TASKS and draw(st.integers(0, 5)) == 1:
+            program.append(draw(_submits(tasks)))
+            tasks += 1
+        else:
+            program.append(draw(_steps(tasks)))
+    return tuple(program)
 
 
 @cache

@@ -38,6 +38,7 @@ class Teller:
         self.title = title
         self.aims = tuple(aims)
         self.broken: list[Judgement] = []
+        self.reproductions: dict[str, str] = {}
         self.told = 0
 
     def story(self, *, alone: bool = False) -> Telling:
@@ -108,6 +109,16 @@ class Telling:
             self.wait(stage.task)
         return stage.task
 
+    def begin(self, like: State, *, variant: int, out: str | None = AUTO, role: str = "owner") -> Task:
+        """A task by one variant of the recipe for a state, not waited for.
+
+        Raises:
+            OutOfReach: it cannot be submitted.
+        """
+        stage = self._submit(like, role=role, out_task_id=out, variant=variant)
+        self._adopt(stage)
+        return stage.task
+
     def named(self, out_task_id: str, *, role: str = "owner") -> Task | None:
         """A pending task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
 
@@ -142,9 +153,19 @@ class Telling:
         self._adopt(stage)
         self.wait(stage.task)
 
-    def _submit(self, state: State, *, role: str, out_task_id: str | None, after: str | None = None) -> Stage:
+    def _submit(
+        self,
+        state: State,
+        *,
+        role: str,
+        out_task_id: str | None,
+        after: str | None = None,
+        variant: int | None = None,
+    ) -> Stage:
         try:
-            return self._run.provision.submit(self.number, state, role=role, out_task_id=out_task_id, after=after)
+            return self._run.provision.submit(
+                self.number, state, role=role, out_task_id=out_task_id, after=after, variant=variant
+            )
         except NotAccepted as error:
             self.exchanges += error.exchanges
             raise

@@ -21,7 +21,7 @@ LAYERS: Final = (
     ("story", "verdict", "requirements"),
     ("checks", "contract", "account"),
     ("target", "journal", "report", "run"),
-    ("suite", "strategies", "teller"),
+    ("suite", "strategies", "teller", "life"),
     ("plugin", "running", "selftest", "cli", "__main__"),
 )
 """From the bottom up; a module may import what lies in its own layer or below."""

@@ -80,7 +80,7 @@ def either_header_carries_the_key(story: Story) -> Iterator[Judgement]:
     """`x-api-key` works like `Authorization: Bearer`, and decides where both are sent."""
     for moment in story.probes:
         names = {name.lower() for name, _ in moment.exchange.request.headers} & _KEY_HEADERS
-        if _scheme_in_other_case(moment) or moment.task is None and moment.exchange.request.keyed:
+        if _scheme_in_other_case(moment) or (moment.task is None and moment.exchange.request.keyed):
             continue
         if moment.exchange.request.keyed and moment.task is not None:
             yield acts(moment, moment.task)

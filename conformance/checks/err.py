@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from conformance.checks.findings import (
     answered,
@@ -30,9 +31,12 @@ _MOST_TEXT: Final = 1 << 16
 _OFTEN: Final = 3
 _INTERNALS: Final = re.compile(
     r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w.$]+\([\w]+\.(?:java|kt|scala|js|ts|cs|go|py):\d+"
-    r"|\bgoroutine \d+|panic: |SQLSTATE|\bORA-\d{5}|(?i:\bselect\b[^\"]{1,80}\bfrom\b \w|\binsert into\b|\bupdate \w+ set\b)"
-    r"|(?:psycopg|sqlalchemy|sqlite3|pymysql|asyncpg)\.|(?<![\w/.:])/(?:usr|home|opt|var|srv|app|root|etc)/[\w.-]+/[\w./-]+"
-    r"|[A-Z]:\\\\[\w\\\\]+|\b[\w-]+\.(?:internal|local|svc\.cluster\.local|lan)\b|node_modules|\.py:\d+|\.go:\d+|\.rs:\d+"
+    r"|\bgoroutine \d+|panic: |SQLSTATE|\bORA-\d{5}"
+    r"|(?i:\bselect\b[^\"]{1,80}\bfrom\b \w|\binsert into\b|\bupdate \w+ set\b)"
+    r"|(?:psycopg|sqlalchemy|sqlite3|pymysql|asyncpg)\."
+    r"|(?<![\w/.:])/(?:usr|home|opt|var|srv|app|root|etc)/[\w.-]+/[\w./-]+"
+    r"|[A-Z]:\\\\[\w\\\\]+|\b[\w-]+\.(?:internal|local|svc\.cluster\.local|lan)\b|node_modules"
+    r"|\.py:\d+|\.go:\d+|\.rs:\d+"
 )
 
 
@@ -100,7 +104,7 @@ def refusals_show_no_internals(story: Story) -> Iterator[Judgement]:
         if moment.exchange.answer is None or moment.status is None or moment.status < _FIRST_REFUSAL:
             continue
         text = moment.exchange.answer.content[:_MOST_TEXT].decode(errors="replace")
-        for value in moment.exchange.request.named.given:
+        for value in (urlsplit(moment.exchange.request.url).path, *moment.exchange.request.named.given):
             text = text.replace(str(value), "")
         found = _INTERNALS.search(text)
         if found:
@@ -111,7 +115,7 @@ def refusals_show_no_internals(story: Story) -> Iterator[Judgement]:
 
 @check("ERR-7")
 def odd_input_is_read_fairly(story: Story) -> Iterator[Judgement]:
-    """Odd but readable input: refused, or acted on in one fair reading; never a 5xx, nothing else touched (R18, R19)."""
+    """Odd but readable: refused, or acted on in one fair reading; never a 5xx, nothing else touched (R18, R19)."""
     for moment in _keyed(story):
         named = moment.exchange.request.named
         if named.path is None and not named.readable:

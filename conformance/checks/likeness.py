@@ -55,8 +55,9 @@ def separation(ones: Sequence[Moment], others: Sequence[Moment]) -> str:
 
 
 def rank_test(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
-    """Mann and Whitney's test of two samples: the two-sided p-value (normal approximation, ties corrected), and the
-    effect's size as the rank-biserial correlation, from -1 to 1.
+    """Mann and Whitney's test of two samples: the p-value, and the effect's size from -1 to 1.
+
+    The p-value is two-sided, by the normal approximation ties corrected; the size is the rank-biserial correlation.
     """
     ranks = _ranks([*ones, *others])
     n, m = len(ones), len(others)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from conformance.teller import Teller
 
+_SHARED = {State.COMPLETED, State.FAILED}
 _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
 
 
@@ -31,7 +32,7 @@ _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State
 def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool) -> None:
     """Another key cancels a task in each state and form; its owner sees nothing of it. The other key's own one works."""
     for other in teller.others():
-        mine, theirs = ("owner", other) if state in {State.COMPLETED, State.FAILED} or not turned else (other, "owner")
+        mine, theirs = (other, "owner") if turned and state not in _SHARED else ("owner", other)
         story = teller.story()
         task = story.task(state, role=mine)
         story.query(task)

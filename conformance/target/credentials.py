@@ -57,8 +57,7 @@ def strangers(header: str) -> Mapping[str, Credential]:
         made.append(_carried(role, header, prefix, spoil, shell))
     for scheme, encode, shell in _SCHEMES if header == "authorization" else ():
         made.append(_carried(f"{NOBODY}:scheme {scheme}", header, f"{scheme} ", encode, shell))
-    for name in _WRONG_HEADERS:
-        made.append(_carried(f"{NOBODY}:in {name}", name, prefix, str, "$KEY"))
+    made += [_carried(f"{NOBODY}:in {name}", name, prefix, str, "$KEY") for name in _WRONG_HEADERS]
     made.append(_carried(f"{NOBODY}:empty", header, prefix, lambda _: "", ""))
     return {each.role: each for each in made}
 
@@ -88,7 +87,9 @@ def probes(role: str = "owner") -> Mapping[str, Credential]:
         ),
         **{
             scheme: Credential(
-                role, lambda key, scheme=scheme: [("authorization", f"{scheme} {key}")], (("authorization", f"{scheme} $KEY"),)
+                role,
+                lambda key, scheme=scheme: [("authorization", f"{scheme} {key}")],
+                (("authorization", f"{scheme} $KEY"),),
             )
             for scheme in ("bearer", "BEARER", "bEARER")
         },

@@ -125,7 +125,14 @@ class Provision:
                     self.used_up.setdefault(state, str(error))
 
     def submit(
-        self, story: int, state: State, *, role: str = "owner", out_task_id: str | None = AUTO, after: str | None = None
+        self,
+        story: int,
+        state: State,
+        *,
+        role: str = "owner",
+        out_task_id: str | None = AUTO,
+        after: str | None = None,
+        variant: int | None = None,
     ) -> Stage:
         """Submit a task by the recipe of `state`; it is not waited for.
 
@@ -134,7 +141,7 @@ class Provision:
         """
         if state in self.used_up:
             raise OutOfReach(self.used_up[state])
-        recipe, given = self.recipe(state), self._profile.states.get(state)
+        recipe, given = self.recipe(state, variant), self._profile.states.get(state)
         self._made[state] += 1
         if given is not None and given.hook is not None and role == "owner":
             return self._hooked(recipe, given.hook)

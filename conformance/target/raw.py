@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
@@ -47,10 +48,8 @@ def _talk(
     channel: socket.socket, sent: bytes, deadline: float, most: int
 ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     channel.settimeout(_left(deadline))
-    try:
+    with contextlib.suppress(ConnectionError):  # it may have answered before it had read all
         channel.sendall(sent)
-    except ConnectionError:
-        pass  # it may have answered before it had read all
     reader = h11.Connection(h11.CLIENT)
     reader.send(h11.Request(method="POST", target="/", headers=[("host", "x"), ("content-length", "0")]))
     reader.send(h11.EndOfMessage())
