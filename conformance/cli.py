@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -25,6 +26,18 @@ def _known_fault(_context: click.Context, _parameter: click.Parameter, name: str
             near = ", ".join(difflib.get_close_matches(name, FAULTS, cutoff=0.4) or list(FAULTS)[:3])
             raise click.BadParameter(
                 f"there is no fault {name!r}; near it: {near}. `cancel-conformance serve --fault list` lists all"
+            )
+    return name
+
+
+def _known_stranger(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        from conformance.reference.strangers import STRANGERS
+
+        if name not in STRANGERS:
+            near = ", ".join(difflib.get_close_matches(name, STRANGERS, cutoff=0.4) or list(STRANGERS)[:3])
+            raise click.BadParameter(
+                f"there is no stranger {name!r}; near it: {near}. `cancel-conformance serve --stranger list` lists all"
             )
     return name
 
@@ -65,6 +78,12 @@ def main() -> None:
     callback=_known_fault,
     help="Judge the reference service with one of its faults built in.",
 )
+@click.option(
+    "--stranger",
+    metavar="NAME",
+    callback=_known_stranger,
+    help="Judge a lawful variant of the reference service, by its own profile.",
+)
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -76,6 +95,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     seed: int | None,
     report_dir: Path | None,
     fault: str | None,
+    stranger: str | None,
 ) -> None:
     r"""Judge a target; without one, the built-in reference service.
 
@@ -92,6 +112,12 @@ def run(  # noqa: PLR0917 - one parameter an option
     """
     from conformance.running import Asked, UsageProblem, carry_out
 
+    if stranger is not None:
+        from conformance.reference.strangers import STRANGERS
+
+        if fault is not None:
+            raise click.UsageError("--fault and --stranger are two services; give one of them")
+        overrides = (*(f"{key}={value}" for key, value in STRANGERS[stranger].settings.items()), *overrides)
     asked = Asked(
         target=target,
         base_url=base_url,
@@ -103,6 +129,7 @@ def run(  # noqa: PLR0917 - one parameter an option
         seed=seed,
         report_dir=report_dir,
         fault=fault,
+        stranger=stranger,
     )
     try:
         code = carry_out(asked, os.environ)
@@ -158,7 +185,8 @@ def requirements(only: str) -> None:
 @click.option("--speed", default=1.0, show_default=True, help="How many times as fast tasks move.")
 @click.option("--database", type=_FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
 @click.option("--fault", metavar="NAME", help="Serve it with one of its faults built in; `list` lists them.")
-def serve(port: int, speed: float, database: Path | None, fault: str | None) -> None:
+@click.option("--stranger", metavar="NAME", help="Serve a lawful variant of it; `list` lists them.")
+def serve(port: int, speed: float, database: Path | None, fault: str | None, stranger: str | None) -> None:
     r"""Run the reference service by itself, as a sandbox for the authors of clients.
 
     \b
@@ -166,20 +194,35 @@ def serve(port: int, speed: float, database: Path | None, fault: str | None) -> 
       cancel-conformance serve
       cancel-conformance serve --port 0 --speed 10 --database tasks.sqlite
       cancel-conformance serve --fault list
+      cancel-conformance serve --stranger list
     """
     from conformance.reference.faults import FAULTS
     from conformance.reference.greeting import start_up_text
     from conformance.reference.server import serve as serve_reference
+    from conformance.reference.strangers import STRANGERS
 
-    if fault is not None and fault not in FAULTS:
-        if fault != "list":
-            click.echo(f"there is no fault {fault!r}; there are:", err=True)
-        for name, made in FAULTS.items():
-            click.echo(f"{name:<48}{(made.__doc__ or '').strip().splitlines()[0]}")
-        sys.exit(ExitCode.PASSED if fault == "list" else ExitCode.USAGE)
+    if fault is not None and stranger is not None:
+        raise click.UsageError("--fault and --stranger are two services; give one of them")
+    _list_unless_known("fault", fault, FAULTS)
+    _list_unless_known("stranger", stranger, STRANGERS)
     serve_reference(
-        port=port, speed=speed, database=database, fault=fault, announce=lambda url: click.echo(start_up_text(url))
+        port=port,
+        speed=speed,
+        database=database,
+        fault=fault,
+        stranger=stranger,
+        announce=lambda url: click.echo(start_up_text(url)),
     )
+
+
+def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]) -> None:
+    if name is None or name in variants:
+        return
+    if name != "list":
+        click.echo(f"there is no {kind} {name!r}; there are:", err=True)
+    for each, made in variants.items():
+        click.echo(f"{each:<48}{(made.__doc__ or '').strip().splitlines()[0]}")
+    sys.exit(ExitCode.PASSED if name == "list" else ExitCode.USAGE)
 
 
 @main.command()
@@ -188,9 +231,11 @@ def serve(port: int, speed: float, database: Path | None, fault: str | None) -> 
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The seed of every run.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; as many as there are processors.")
-@click.option("-k", "keyword", default="", metavar="TEXT", help="Only the faults whose names contain the text.")
+@click.option(
+    "-k", "keyword", default="", metavar="TEXT", help="Only the faults and strangers whose names contain the text."
+)
 def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
-    r"""Judge the suite itself: against the sound reference service and against every fault.
+    r"""Judge the suite itself: against the sound reference service, its lawful variants, and every fault.
 
     \b
     Example:

@@ -155,11 +155,8 @@ class Contract:
 
     def _codes(self, reference: str) -> frozenset[str]:
         """The error codes that the schema of a response allows."""
-        response: Any = self.document
-        for token in reference.split("/")[1:]:
-            response = response[token]
         found: set[str] = set()
-        for content in response.get("content", {}).values():
+        for content in self._referred(reference).get("content", {}).values():
             _collect_codes(content.get("schema", {}), found)
         return frozenset(found)
 
@@ -169,9 +166,26 @@ class Contract:
 
     def _validator(self, name: str) -> Any:  # noqa: ANN401 - jsonschema's validators are built at run time
         if name not in self._validators:
-            schema = {"$ref": f"#/components/schemas/{name}", "components": self.document["components"]}
-            self._validators[name] = _Validator(schema)
+            schema = self._inlined({"$ref": f"#/components/schemas/{name}"})
+            self._validators[name] = _Validator({**schema, "components": self.document["components"]})
         return self._validators[name]
+
+    def _inlined(self, node: Any, within: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - a JSON Schema is any JSON
+        """A schema with its references to this document in their place, save where they recur; it halves the time."""
+        if isinstance(node, list):
+            return [self._inlined(each, within) for each in node]
+        if not isinstance(node, dict):
+            return node
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#/") and len(node) == 1 and reference not in within:
+            return self._inlined(self._referred(reference), (*within, reference))
+        return {key: self._inlined(value, within) for key, value in node.items()}
+
+    def _referred(self, reference: str) -> Any:  # noqa: ANN401 - likewise
+        found: Any = self.document
+        for token in reference.split("/")[1:]:
+            found = found[token.replace("~1", "/").replace("~0", "~")]
+        return found
 
 
 def _collect_codes(schema: Mapping[str, Any], found: set[str]) -> None:

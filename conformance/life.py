@@ -396,6 +396,7 @@ def guesses(life: Life, row: str) -> Iterator[Program]:
     tasks = life.mentioned(f"{_sent(evidence)} {judgement.wanted} {judgement.got}")
     those = about(upto, sorted(tasks if last is None else tasks | {*names(last)}))
     yield tuple(step for step in those if isinstance(step, Submit) or step is last)
+    yield tuple(step for step in those if isinstance(step, Submit | Cancel | CancelBoth | CancelAcross))
     yield those
     yield upto
 
@@ -416,14 +417,14 @@ class Reruns:
         self._run = run
         self._teller = Teller(run, f"{teller.title}, made smaller", ())
         self._lives = {grounded(life.program): life}
-        self._until = run.journal.count() + requests
+        self._end = self._until = run.journal.count() + requests
         self._tasks = _midway(run.budget.tasks, run.budget.most_tasks)
         self._credits = _midway(float(run.budget.credits), run.budget.most_credits)
 
     @property
-    def count(self) -> int:
-        """How many programs were told again."""
-        return self._teller.told
+    def broken(self) -> set[str]:
+        """The requirements that one of the programs broke."""
+        return {row for life in self._lives.values() for row in life.broken}
 
     def breaks(self, program: Program, row: str) -> bool:
         """Whether the program was seen to break `row`."""
@@ -437,8 +438,10 @@ class Reruns:
             self._lives[program].telling.judge()
         return self._lives.get(program)
 
-    def smallest(self, row: str) -> Life:
-        """The life of the fewest steps that breaks `row`, as far as the allowance lasts."""
+    def smallest(self, row: str, share: float = 1.0) -> Life:
+        """The life of the fewest steps that breaks `row`, as far as its share of what is left lasts."""
+        count = self._run.journal.count()
+        self._until = count + round((self._end - count) * share)
         start = self._best(row)
         likely = next((each for each in guesses(start, row) if self.breaks(each, row)), start.program)
         shrunk(likely, lambda program: self.breaks(program, row))
@@ -464,19 +467,19 @@ def _midway(spent: float, most: object) -> float:
 
 def keep_smallest(teller: Teller, life: Life) -> None:
     """Make smaller what broke each requirement, keep it as a replay, and tell of it; what is known is left alone."""
-    order = teller.run.order
-    known = {each.requirement for each in order.profile.known} | teller.reproductions.keys()
-    rows = sorted(
-        life.broken.keys() - known, key=lambda row: (catalogue()[row].level != "MUST", [*catalogue()].index(row))
-    )
-    reruns = Reruns(teller, life)
-    for row in rows:
-        smallest = reruns.smallest(row)
+    order, reruns = teller.run.order, Reruns(teller, life)
+    known = {each.requirement for each in order.profile.known}
+    while rows := reruns.broken - known - teller.reproductions.keys():
+        row = min(rows, key=_urgency)
+        smallest = reruns.smallest(row, share=1.0 if len(rows) == 1 else 0.5)
         replay = Replay(requirement=row, program=smallest.program, found_in=len(life.program), seed=order.seed)
         path = replay.write(order.report_dir)
         teller.reproductions[row] = reproduction(smallest, replay, path, order.profile)
-    if rows:
         teller.run.journal.note("reproductions", teller.reproductions)
+
+
+def _urgency(row: str) -> tuple[bool, int]:
+    return catalogue()[row].level != "MUST", [*catalogue()].index(row)
 
 
 def reproduction(life: Life, replay: Replay, path: Path, profile: Profile) -> str:

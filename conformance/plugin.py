@@ -158,11 +158,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell the progress, and write down what is the suite's own fault: any error that is no violation."""
-    from conformance.teller import Violation
-
     report = yield
     if not _is_ours(item) or (run := item.config.stash.get(RUN, None)) is None:
         return report
+    from conformance.teller import Violation
     progress = item.config.stash.get(PROGRESS, None)
     if progress is not None and report.when == "call":
         progress.told(_family(item), run)

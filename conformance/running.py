@@ -30,6 +30,9 @@ from conformance.verdict import ExitCode
 
 _REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
 _REFERENCE_KEYS: Final = ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY", "CONFORMANCE_REVOKED_KEY")
+_SIBLING: Final = "REFERENCE_SIBLING_KEY"
+"""A second key of the owner's account, for profiles that name one."""
+
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
 _LONGEST_TRACE: Final = 8000
@@ -53,6 +56,7 @@ class Asked:
     seed: int | None = None
     report_dir: Path | None = None
     fault: str | None = None
+    stranger: str | None = None
 
 
 def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
@@ -130,28 +134,30 @@ def _target(asked: Asked, environ: Mapping[str, str]) -> Iterator[Profile]:
     overrides = dict(_override(text) for text in asked.overrides)
     named = asked.target or asked.base_url or environ.get("CONFORMANCE_BASE_URL")
     try:
-        if named and asked.fault:
-            raise UsageProblem("--fault goes with the built-in reference service; leave out the target")
+        if named and (asked.fault or asked.stranger):
+            option = "--fault" if asked.fault else "--stranger"
+            raise UsageProblem(f"{option} goes with the built-in reference service; leave out the target")
         if named:
             yield load(asked.target, environ=environ, base_url=asked.base_url, overrides=overrides)
             return
-        with reference_service(asked.fault) as started:
+        with reference_service(asked.fault, asked.stranger) as started:
             keys = {f"CONFORMANCE_{role.upper()}_KEY": key for role, key in started["keys"].items()}
-            kept = {name: keys[name] for name in _REFERENCE_KEYS}
+            kept = {name: keys[name] for name in _REFERENCE_KEYS} | {_SIBLING: started["keys"]["sibling"]}
             yield load(_REFERENCE_PROFILE, environ=kept, base_url=started["base_url"], overrides=overrides)
     except ProfileError as error:
         raise UsageProblem(str(error)) from error
 
 
 @contextlib.contextmanager
-def reference_service(fault: str | None = None) -> Iterator[dict[str, Any]]:
+def reference_service(fault: str | None = None, stranger: str | None = None) -> Iterator[dict[str, Any]]:
     """The reference service in a process of its own: what it says of itself as it starts.
 
     Raises:
         UsageProblem: it does not start.
     """
     command = [sys.executable, "-m", "conformance.reference", "--port", "0", "--until-stdin-closes"]
-    command += ["--fault", fault] if fault else []
+    variant = ["--fault", fault] if fault else ["--stranger", stranger] if stranger else []
+    command += variant
     process = subprocess.Popen(  # noqa: S603 - ours; in a session of its own, so that it outlives a Ctrl-C until the end
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -160,7 +166,7 @@ def reference_service(fault: str | None = None) -> Iterator[dict[str, Any]]:
     try:
         line = process.stdout.readline()
         if not line:
-            raise UsageProblem(f"the reference service did not start{f' with --fault {fault}' if fault else ''}")
+            raise UsageProblem(f"the reference service did not start{' with ' if variant else ''}{' '.join(variant)}")
         yield json.loads(line)
     finally:
         process.stdin.close()

@@ -1,4 +1,4 @@
-"""The suite judged: nothing may break on the sound service, and every fault must be seen, by the rows it names."""
+"""The suite judged: nothing may break on what is lawful, and every fault must be seen, by the rows it names."""
 
 from __future__ import annotations
 
@@ -15,32 +15,42 @@ from typing import Any, Final
 import click
 
 from conformance.reference.faults import FAULTS
+from conformance.reference.strangers import STRANGERS
 from conformance.requirements import catalogue
 from conformance.verdict import ExitCode
 
 _LONGEST_RUN: Final = 300.0
 _BROKEN: Final = {"fail", "warn"}
+_OPEN: Final = {"inconclusive", "not observable"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One run of the suite against the reference service, sound or with a fault."""
+    """One run of the suite against the reference service: sound, with a fault, or as a stranger."""
 
     fault: str | None
+    stranger: str | None
     broken: frozenset[str]
     passed: frozenset[str]
-    inconclusive: frozenset[str]
+    unproven: frozenset[str]
     exit_code: int
     seconds: float
     trouble: str = ""
+
+    @property
+    def name(self) -> str:
+        """What was tried."""
+        return self.fault or self.stranger or "sound"
 
     @property
     def complaint(self) -> str:
         """What is wrong with how the suite judged, empty where nothing is."""
         if self.trouble:
             return self.trouble
+        if self.stranger is not None:
+            return self._false_alarms(self.stranger)
         if self.fault is None:
-            wrong = self.broken | self.inconclusive
+            wrong = self.broken | self.unproven
             return f"the sound service: {', '.join(sorted(wrong))} not passed" if wrong else ""
         made = FAULTS[self.fault]
         if getattr(made, "degenerate", False):
@@ -58,9 +68,16 @@ class Trial:
             said.append(f"also broke {', '.join(sorted(extra))}")
         return "; ".join(said)
 
+    def _false_alarms(self, stranger: str) -> str:
+        """What was held against a stranger, or left open, beyond what it says of itself."""
+        made = STRANGERS[stranger]
+        blamed, left_open = self.broken - {*made.lacks}, self.unproven - {*made.unproven}
+        said = [f"a lawful service was blamed: {', '.join(sorted(blamed))}"] if blamed else []
+        return "; ".join([*said, f"left open: {', '.join(sorted(left_open))}"] if left_open else said)
+
 
 def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCode:
-    """Try the sound service and every fault, print the matrix, and say whether the suite may be trusted."""
+    """Try the sound service, the strangers and the faults, print the matrix, and say whether the suite may be trusted."""
     judged = {row.id for row in catalogue().values() if not row.planned}
     chosen = [
         name for name, made in FAULTS.items() if keyword in name and (_degenerate(name) or judged & {*made.breaks})
@@ -68,7 +85,9 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCo
     trials: list[Trial] = []
     started = time.monotonic()
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(try_out, name, depth, seed) for name in (None, *chosen)]
+        futures = [pool.submit(try_out, depth, seed)]
+        futures += [pool.submit(try_out, depth, seed, stranger=name) for name in STRANGERS if keyword in name]
+        futures += [pool.submit(try_out, depth, seed, fault=name) for name in chosen]
         for future in as_completed(futures):
             trials.append(future.result())
             _print_trial(trials[-1], len(trials), len(futures))
@@ -80,38 +99,39 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCo
     )
     _print_uncaught(judged, faults)
     for trial in wrong:
-        click.echo(click.style(f"✗ {trial.fault or 'sound'}: {trial.complaint}", fg="red"))
+        click.echo(click.style(f"✗ {trial.name}: {trial.complaint}", fg="red"))
     return ExitCode.FAILED if wrong else ExitCode.PASSED
 
 
-def try_out(fault: str | None, depth: str, seed: int) -> Trial:
+def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | None = None) -> Trial:
     """Run the suite once, in a process of its own."""
-    started = time.monotonic()
+    variant = ["--fault", fault] if fault else ["--stranger", stranger] if stranger else []
+    rows: dict[str, Any] = {}
+    started, code, said, trouble = time.monotonic(), -1, "", ""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "conformance", "run", "--depth", depth, "--seed", str(seed)]
-        command += ["--report-dir", folder, *(["--fault", fault] if fault else [])]
         try:
             done = subprocess.run(  # noqa: S603 - ourselves
-                command, capture_output=True, text=True, timeout=_LONGEST_RUN, check=False
+                [*command, "--report-dir", folder, *variant],
+                capture_output=True,
+                text=True,
+                timeout=_LONGEST_RUN,
+                check=False,
             )
-            said = (done.stderr or done.stdout)[-2000:]
+            code, said = done.returncode, (done.stderr or done.stdout)[-2000:]
             rows = json.loads((Path(folder) / "summary.json").read_text())["requirements"]
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            return _trial(fault, {}, -1, started, f"the run failed: {error} {said if 'said' in locals() else ''}")
-    trouble = f"the suite was at fault: {said}" if done.returncode == ExitCode.OUR_FAULT else ""
-    return _trial(fault, rows, done.returncode, started, trouble)
-
-
-def _trial(fault: str | None, rows: dict[str, Any], code: int, started: float, trouble: str) -> Trial:
-    verdicts = {row: said["verdict"] for row, said in rows.items()}
+            trouble = f"the run failed: {error} {said}"
+    verdicts = {row: told["verdict"] for row, told in rows.items()}
     return Trial(
         fault=fault,
+        stranger=stranger,
         broken=frozenset(row for row, verdict in verdicts.items() if verdict in _BROKEN),
         passed=frozenset(row for row, verdict in verdicts.items() if verdict == "pass"),
-        inconclusive=frozenset(row for row, verdict in verdicts.items() if verdict == "inconclusive"),
+        unproven=frozenset(row for row, verdict in verdicts.items() if verdict in _OPEN),
         exit_code=code,
         seconds=time.monotonic() - started,
-        trouble=trouble,
+        trouble=f"the suite was at fault: {said}" if code == ExitCode.OUR_FAULT else trouble,
     )
 
 
@@ -122,7 +142,7 @@ def _degenerate(name: str) -> bool:
 def _print_trial(trial: Trial, count: int, total: int) -> None:
     mark = click.style("✗", fg="red") if trial.complaint else click.style("✓", fg="green")
     broken = ", ".join(row for row in catalogue() if row in trial.broken) or "nothing broken"
-    click.echo(f"{mark} [{count:>3}/{total}] {trial.fault or 'sound':<44} {trial.seconds:5.1f} s  {broken}")
+    click.echo(f"{mark} [{count:>3}/{total}] {trial.name:<44} {trial.seconds:5.1f} s  {broken}")
 
 
 def _print_uncaught(judged: set[str], faults: list[Trial]) -> None:

@@ -314,18 +314,15 @@ def _waited_for(submit: Submit) -> st.SearchStrategy[Step]:
 def _steps(tasks: int) -> st.SearchStrategy[Step]:
     """A step among so many tasks; every second one is a cancel."""
     task = st.integers(0, tasks - 1)
-    cancels = st.builds(Cancel, task=task, form=forms, key=_keys)
-    return st.one_of(
-        cancels,
-        cancels,
-        cancels,
-        st.builds(CancelBoth, task=task, other=task, turned=st.booleans(), key=_keys),
-        st.builds(CancelAcross, task=task, other=task, field=_fields, key=_keys),
-        st.builds(Query, task=task, field=_fields),
-        st.builds(Query, task=task, field=_fields),
-        st.builds(Pause, seconds=st.sampled_from((0.02, 0.1, 0.3))),
-        st.builds(Account, key=_keys),
-    )
+    often = {
+        st.builds(Cancel, task=task, form=forms, key=_keys): 5,
+        st.builds(CancelBoth, task=task, other=task, turned=st.booleans(), key=_keys): 1,
+        st.builds(CancelAcross, task=task, other=task, field=_fields, key=_keys): 1,
+        st.builds(Query, task=task, field=_fields): 3,
+        st.builds(Pause, seconds=st.sampled_from((0.02, 0.1, 0.3))): 1,
+        st.builds(Account, key=_keys): 1,
+    }
+    return st.sampled_from([kind for kind, times in often.items() for _ in range(times)]).flatmap(lambda kind: kind)
 
 
 @st.composite

@@ -44,6 +44,7 @@ class Teller:
     def story(self, *, alone: bool = False) -> Telling:
         """A new story, so far without tasks; `alone` where it asks for accounts."""
         self.told += 1
+        self.run.provision.glance()
         alone = alone and self.run.is_quiet()
         number = self.run.journal.begin_story(self.title, self.aims, alone=alone)
         return Telling(self, number, first=self.told == 1 and not alone, alone=alone)

@@ -17,6 +17,7 @@ def main() -> None:
         speed=asked.speed,
         database=asked.database,
         fault=asked.fault,
+        stranger=asked.stranger,
         announce=lambda url: print(start_up_line(url), flush=True),  # noqa: T201 - whoever started it reads this
         until_stdin_closes=asked.until_stdin_closes,
     )
@@ -27,7 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--speed", type=_positive, default=1.0, help="10 makes every task ten times as quick")
     parser.add_argument("--database", type=Path, help="an SQLite file, which several processes may share")
-    parser.add_argument("--fault", type=_known, metavar="NAME", help="serve a broken variant")
+    variant = parser.add_mutually_exclusive_group()
+    variant.add_argument("--fault", type=_known, metavar="NAME", help="serve a broken variant")
+    variant.add_argument("--stranger", type=_met, metavar="NAME", help="serve a lawful variant")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     return parser
 
@@ -43,6 +46,14 @@ def _known(name: str) -> str:
 
     if name not in FAULTS:
         raise argparse.ArgumentTypeError(f"no such fault; there are {', '.join(FAULTS)}")
+    return name
+
+
+def _met(name: str) -> str:
+    from conformance.reference.strangers import STRANGERS  # noqa: PLC0415 - likewise
+
+    if name not in STRANGERS:
+        raise argparse.ArgumentTypeError(f"no such stranger; there are {', '.join(STRANGERS)}")
     return name
 
 

@@ -82,6 +82,7 @@ def serve(
     speed: float = 1.0,
     database: Path | None = None,
     fault: str | None = None,
+    stranger: str | None = None,
     announce: Callable[[str], object],
     until_stdin_closes: bool = False,
 ) -> None:
@@ -89,10 +90,10 @@ def serve(
 
     Raises:
         OSError: the port is taken.
-        KeyError: there is no such fault.
+        KeyError: there is no such fault, or stranger.
     """
     with _stopping_quietly(), _database(database) as path, _listener(port) as listener:
-        api = assemble(path, speed, fault)
+        api = assemble(path, speed, fault, stranger)
         server = Server(api, lambda: announce(base_url(listener.getsockname()[1])))
         if until_stdin_closes:
             threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
@@ -100,13 +101,17 @@ def serve(
         api.service.store.close()
 
 
-def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None) -> Api:
-    """Put store, service and application together; the one that `fault` spoils is replaced by it."""
-    if fault is None:
-        return Api(Service(Store(database), speed))
-    from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the sound service starts without them
+def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None, stranger: str | None = None) -> Api:
+    """Put store, service and application together; the one that a fault spoils, or a stranger, is replaced by it."""
+    if fault is not None:
+        from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the usual service starts without them
 
-    return FAULTS[fault].assemble(database, speed)
+        return FAULTS[fault].assemble(database, speed)
+    if stranger is not None:
+        from conformance.reference.strangers import STRANGERS  # noqa: PLC0415 - likewise
+
+        return STRANGERS[stranger].assemble(database, speed)
+    return Api(Service(Store(database), speed))
 
 
 def base_url(port: int) -> str:

@@ -75,6 +75,7 @@ def curl(request: Request, base_url: str) -> str:
     url = request.url.removeprefix(base_url.rstrip("/"))
     parts = ["curl", *_way(request), f'"$TARGET{url}"' if shlex.quote(url) == url else f'"$TARGET"{shlex.quote(url)}']
     headers = [f"{name.title()}: {value}" for name, value in request.headers]
+    headers.sort(key=lambda text: "$KEY" not in text)
     if request.content is not None and not any(text.startswith("Content-Type:") for text in headers):
         headers.append("Content-Type:")  # else curl adds one of its own
     for text in headers:

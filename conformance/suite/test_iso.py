@@ -30,7 +30,7 @@ _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State
 @pytest.mark.parametrize("state", _STATES)
 @given(turned=st.booleans())
 def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool) -> None:
-    """Another key cancels a task in each state and form; its owner sees nothing of it. The other key's own one works."""
+    """Another key cancels a task in each state and form, and its owner sees nothing of it."""
     for other in teller.others():
         mine, theirs = (other, "owner") if turned and state not in _SHARED else ("owner", other)
         story = teller.story()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import time
@@ -68,6 +69,12 @@ class Stage:
     recipe: Recipe
     exchanges: list[Exchange]
     state: State | None = None
+    next_glance: float = 0.0
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether the task has not been seen to end."""
+        return self.state is None or self.state in LIVE
 
 
 class Provision:
@@ -185,12 +192,12 @@ class Provision:
         Raises:
             OutOfReach: no task gets into that state.
         """
-        usable = [stage for stage in self._shared[state] if stage.state in {None, state}]
+        usable = [stage for stage in self._shared[state] if stage.on_its_way or stage.state is state]
         if not usable:
             reason = self.used_up.setdefault(state, f"no task stayed {state}")
             raise OutOfReach(reason)
         stage = usable[index % len(usable)]
-        if stage.state is None:
+        if stage.on_its_way:
             try:
                 self.bring(self._story, stage)
             except OutOfReach as error:
@@ -201,10 +208,22 @@ class Provision:
                 return self.shared(state, index)
         return stage
 
+    def glance(self) -> None:
+        """Look at the shared tasks on their way, ever less often: so that the run learns how long such tasks last."""
+        now = time.monotonic()
+        for stages in self._shared.values():
+            for stage in stages:
+                if stage.on_its_way and now >= stage.next_glance and stage.task.submitted_at is not None:
+                    with contextlib.suppress(OutOfReach):
+                        self._read(self._story, stage)
+                    stage.next_glance = now + max(_FIRST_PAUSE * 4, (now - stage.task.submitted_at) / 4)
+                    if stage.state is stage.recipe.state:
+                        self._learn(stage)
+
     def settle(self) -> None:
         """Wait until every shared task has ended, or is known not to."""
         for state, stages in self._shared.items():
-            for stage in [stage for stage in stages if stage.state is None]:
+            for stage in [stage for stage in stages if stage.on_its_way]:
                 try:
                     self.bring(self._story, stage)
                 except OutOfReach as error:

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from conformance.reference.app import Api, json_response
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import INVALID, KEYLESS, SHAPES, UNKNOWN
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +20,7 @@ class MisnamesUnknownTasks(Fault, Api):
     """Calls an unknown task `not_found`."""
 
     breaks = ("ERR-1", "IDENT-10")
+    also = UNKNOWN
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Use the code of a wrong route."""
@@ -32,6 +34,7 @@ class MisnamesInvalidParams(Fault, Api):
     """Calls an invalid parameter `bad_request`."""
 
     breaks = ("ERR-1", "IDENT-4", "IDENT-6")
+    also = INVALID
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Use the status for a code."""
@@ -45,6 +48,7 @@ class AnswersUnprocessable(Fault, Api):
     """Answers 422 where 400 is documented."""
 
     breaks = ("ERR-1", "IDENT-4", "IDENT-6")
+    also = INVALID
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Follow a framework's habit."""
@@ -57,11 +61,13 @@ class AnswersForbidden(Fault, Api):
     """Answers 403 to a task that is unknown."""
 
     breaks = ("ERR-1", "IDENT-10")
+    also = UNKNOWN
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Suspect everybody."""
         response = super().refuse(request, refusal)
-        response.status_code = 403 if refusal.code == "task_not_found" else response.status_code
+        if refusal.code == "task_not_found" and "cancel" in request.url.path:
+            response.status_code = 403
         return response
 
 
@@ -69,6 +75,7 @@ class RefusesWithSuccess(Fault, Api):
     """Answers every refusal with status 200, and the error in the body."""
 
     breaks = ("IDENT-4", "IDENT-6", "IDENT-10")
+    also = (*UNKNOWN, *INVALID, *KEYLESS, *SHAPES, "ERR-4")
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Keep the status for the transport."""
@@ -81,6 +88,7 @@ class AnswersDetails(Fault, Api):
     """Puts what is wrong into `detail`, and gives no code."""
 
     breaks = ("ERR-1", "ERR-2")
+    also = (*UNKNOWN, *INVALID, *KEYLESS)
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Follow a framework's habit."""
@@ -91,6 +99,7 @@ class PutsTheCodeOutside(Fault, Api):
     """Leaves the envelope out, and puts code and message into the document itself."""
 
     breaks = ("ERR-1", "ERR-2")
+    also = (*UNKNOWN, *INVALID, *KEYLESS)
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Open it."""
@@ -101,6 +110,7 @@ class NumbersTheCode(Fault, Api):
     """Gives the HTTP status, a number, for a code."""
 
     breaks = ("ERR-1", "ERR-2")
+    also = (*UNKNOWN, *INVALID, *KEYLESS)
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Repeat the status."""
@@ -125,6 +135,7 @@ class RefusesUnknownTasksInText(Fault, Api):
     """Says in plain text that a task is unknown."""
 
     breaks = ("ERR-1", "ERR-2")
+    also = UNKNOWN
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Speak to people only."""

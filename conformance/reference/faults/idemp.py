@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import ACCEPTED, EFFECTS, MONEY, SHAPES
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import TERMINAL, CancelCall, Document, Service
@@ -21,6 +22,7 @@ class RefusesCompletedTasks(Fault, Service):
     """Answers 409 to the cancel of a completed task."""
 
     breaks = ("IDEMP-1",)
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Find it too late."""
@@ -33,6 +35,7 @@ class RefusesCompletedTasksByOutTaskId(Fault, Service):
     """Answers 400 to the cancel of a completed task by its `out_task_id`."""
 
     breaks = ("IDEMP-1", "IDENT-3", "IDEMP-5")
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take the name for free again."""
@@ -45,6 +48,7 @@ class ForgetsFailedTasks(Fault, Service):
     """Answers 404 to the cancel of a failed task."""
 
     breaks = ("IDEMP-2",)
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Look among the good ones only."""
@@ -57,6 +61,7 @@ class ShowsFailedTasksAsCancelled(Fault, Service):
     """Answers `cancelled` to the cancel of a failed task, which stays failed."""
 
     breaks = ("IDEMP-2", "IDEMP-4", "PARITY-2")
+    also = SHAPES
 
     def show_cancelled(self, call: CancelCall, task: Task) -> Document:
         """Say what the caller wants to hear."""
@@ -68,6 +73,7 @@ class RefusesCancelledTasks(Fault, Service):
     """Answers 409 to the cancel of a cancelled task."""
 
     breaks = ("IDEMP-3", "IDEMP-5")
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Find it done."""
@@ -80,6 +86,7 @@ class RefusesRepetitionsInTheBody(Fault, Service):
     """Answers 409 to the cancel of a cancelled task by the body's `task_id`."""
 
     breaks = ("IDEMP-3", "IDEMP-5", "IDENT-2")
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Find it done."""
@@ -92,6 +99,7 @@ class FreesTheNameOnCancel(Fault, Service):
     """Answers 404 to the cancel of a cancelled task by its `out_task_id`."""
 
     breaks = ("IDEMP-3", "IDEMP-5", "IDENT-3")
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take the name for free again."""
@@ -104,6 +112,7 @@ class RefusesTheThirdCancel(Fault, Service):
     """Answers 404 from the third cancel of a task on."""
 
     breaks = ("IDEMP-5",)
+    also = ACCEPTED
 
     def __init__(self, store: Store, speed: float = 1.0) -> None:
         super().__init__(store, speed)
@@ -139,6 +148,7 @@ class ForgetsCancelsAfterASecond(Fault, _Forgetful):
     """Answers 404 to the cancel of a task that was cancelled more than a second ago."""
 
     breaks = ("IDEMP-3", "IDEMP-5")
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Look into a cache of recent ones."""
@@ -151,6 +161,7 @@ class PurgesCancelledTasks(Fault, _Forgetful):
     """Removes a cancelled task after a second, for query and cancel alike."""
 
     breaks = ("STATE-3", "IDEMP-5")
+    also = (*ACCEPTED, *EFFECTS, *MONEY)
 
     def moved(self, task: Task) -> Task:
         """Tidy up."""
@@ -186,6 +197,7 @@ class StampsCompletedTasks(Fault, _Marking):
     """Adds a field to a completed task that is cancelled."""
 
     breaks = ("IDEMP-4",)
+    also = SHAPES
 
     def mark(self, document: Document, count: int) -> Document:  # noqa: ARG002 - once is enough
         """Stamp it."""
@@ -196,6 +208,7 @@ class DropsTheOutputOfCompletedTasks(Fault, _Marking):
     """Deletes the output of a completed task that is cancelled."""
 
     breaks = ("IDEMP-4",)
+    also = SHAPES
 
     def mark(self, document: Document, count: int) -> Document:  # noqa: ARG002 - once is enough
         """Withhold it."""
@@ -206,6 +219,7 @@ class ClearsTheErrorOfFailedTasks(Fault, _Marking):
     """Writes another error message into a failed task that is cancelled."""
 
     breaks = ("IDEMP-4",)
+    also = SHAPES
 
     def mark(self, document: Document, count: int) -> Document:  # noqa: ARG002 - once is enough
         """Blame the caller."""
@@ -216,6 +230,7 @@ class CountsCancels(Fault, _Marking):
     """Shows how often a cancelled task was cancelled again."""
 
     breaks = ("IDEMP-4", "IDEMP-5")
+    also = SHAPES
 
     def mark(self, document: Document, count: int) -> Document:
         """Count."""
@@ -226,7 +241,7 @@ class RefundsCompletedTasks(Fault, Service):
     """Sets `credits_used` of a completed task to zero when it is cancelled."""
 
     breaks = ("IDEMP-4", "BILL-5")
-    also = ("BILL-9",)
+    also = (*SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Refund whatever is cancelled."""
@@ -240,7 +255,7 @@ class RecountsCompletedTasks(Fault, Service):
     """Rounds `credits_used` of a completed task when it is cancelled."""
 
     breaks = ("IDEMP-4", "BILL-5")
-    also = ("BILL-9",)
+    also = (*SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Close the books."""
@@ -253,6 +268,7 @@ class LosesTheEstimateOfCancelledTasks(Fault, _Marking):
     """Drops the estimate of a cancelled task at the second cancel."""
 
     breaks = ("IDEMP-4", "IDEMP-5")
+    also = SHAPES
 
     def mark(self, document: Document, count: int) -> Document:  # noqa: ARG002 - once is enough
         """Tidy up."""

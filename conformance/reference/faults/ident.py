@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, MONEY, OTHERS, SHAPES, UNKNOWN
 from conformance.reference.faults.tampering import live_tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
@@ -28,6 +29,7 @@ class DemandsABody(Fault, Api):
     """Refuses the path form unless it comes with a body."""
 
     breaks = ("IDENT-1",)
+    also = (*ACCEPTED, *UNKNOWN, *INVALID, *MONEY)
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Ask for a body before anything else."""
@@ -40,6 +42,7 @@ class ForgetsTasksWithoutOutTaskId(Fault, Service):
     """Breaks down on the cancel of a task that was submitted without an `out_task_id`."""
 
     breaks = ("IDENT-1", "IDENT-2", "STATE-1")
+    also = (*ACCEPTED, *UNKNOWN, *INVALID, *MONEY)
 
     def show_cancelled(self, call: CancelCall, task: Task) -> Document:
         """Take it for granted that there is one."""
@@ -52,6 +55,7 @@ class OverlooksTaskIdInTheBody(Fault, Service):
     """Does not know `task_id` as a field of the body."""
 
     breaks = ("IDENT-2",)
+    also = (*ACCEPTED, *UNKNOWN, *INVALID, *MONEY)
 
     def target(self, call: CancelCall) -> Identifier:
         """Look for the other field only."""
@@ -64,6 +68,7 @@ class AnswersLessToTaskIdInTheBody(Fault, Service):
     """Leaves all but the status out of its answer where the body named the task by `task_id`."""
 
     breaks = ("IDENT-2", "PARITY-2")
+    also = (*SHAPES, *MONEY)
 
     def show_cancelled(self, call: CancelCall, task: Task) -> Document:
         """Show a stub of the task."""
@@ -77,6 +82,7 @@ class OverlooksOutTaskId(Fault, Service):
     """Does not know `out_task_id` as a field of the body."""
 
     breaks = ("IDENT-3",)
+    also = (*ACCEPTED, *UNKNOWN, *INVALID, *MONEY)
 
     def target(self, call: CancelCall) -> Identifier:
         """Look for the other field only."""
@@ -89,6 +95,7 @@ class LooksOnlyByOutTaskId(Fault, Service):
     """Shows a live task that was named by its `out_task_id`, and leaves it in flight."""
 
     breaks = ("IDENT-3", "STATE-1", "STATE-3")
+    also = (*ACCEPTED, *EFFECTS, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Do nothing where the call came by `out_task_id`."""
@@ -99,6 +106,7 @@ class CancelsOnlyWhatWaitsByOutTaskId(Fault, Service):
     """Refuses to cancel a running task that is named by its `out_task_id`."""
 
     breaks = ("IDENT-3", "STATE-2")
+    also = ACCEPTED
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Say that it is unknown."""
@@ -114,6 +122,7 @@ class AcceptsBothIdentifiers(Fault, Service):
     """Acts on `task_id` where the body carries `out_task_id` too."""
 
     breaks = ("IDENT-4",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Prefer the first that comes to mind."""
@@ -126,6 +135,7 @@ class AcceptsBothForOneTask(Fault, Service):
     """Acts on a body with both identifiers where they name the same task."""
 
     breaks = ("IDENT-4",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """See no harm in a repetition."""
@@ -140,6 +150,7 @@ class AcceptsTheFirstOfTwo(Fault, Service):
     """Acts on `out_task_id` where it stands before `task_id`, and refuses the other order."""
 
     breaks = ("IDENT-4",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Stop reading at the first identifier."""
@@ -152,6 +163,7 @@ class AcceptsTheOnlyKnownOfTwo(Fault, Service):
     """Acts on the one of two identifiers that names a task, where the other names none."""
 
     breaks = ("IDENT-4",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Count what resolves rather than what was sent."""
@@ -180,6 +192,7 @@ class RefusesBothButCancels(Fault, Service):
     """Refuses two identifiers with 400 after it has cancelled the task of `task_id`."""
 
     breaks = ("IDENT-5",)
+    also = (*OTHERS, "ERR-1")
 
     def cancel(self, call: CancelCall) -> Document:
         """Act, then judge."""
@@ -194,6 +207,7 @@ class RefusesBothButCancelsTheOther(Fault, Service):
     """Refuses two identifiers of two tasks with 400 after it has cancelled the one of `out_task_id`."""
 
     breaks = ("IDENT-5",)
+    also = (*OTHERS, "ERR-1")
 
     def cancel(self, call: CancelCall) -> Document:
         """Act, then judge."""
@@ -211,6 +225,7 @@ class CancelsTheLatestWhenUnnamed(Fault, Service):
     """Takes a call without an identifier to mean the latest task."""
 
     breaks = ("IDENT-6",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Guess."""
@@ -248,6 +263,7 @@ class CancelsNothingWhenUnnamed(Fault, Api):
     """Answers 200 with an empty list of tasks to a call without an identifier."""
 
     breaks = ("IDENT-6",)
+    also = (*OTHERS, "ERR-1")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Cancel each of no tasks."""
@@ -264,6 +280,7 @@ class PrefersTheBody(Fault, Service):
     """Acts on the body's `task_id` instead of the path's."""
 
     breaks = ("IDENT-7", "IDENT-8")
+    also = (*ACCEPTED, *OTHERS, *SHAPES)
 
     def target(self, call: CancelCall) -> Identifier:
         """Let the body win."""
@@ -276,6 +293,7 @@ class RefusesTwoTaskIds(Fault, Service):
     """Refuses a body whose `task_id` is not the path's."""
 
     breaks = ("IDENT-7",)
+    also = ACCEPTED
 
     def target(self, call: CancelCall) -> Identifier:
         """Let nobody win."""
@@ -288,6 +306,7 @@ class CancelsTheBodysTaskToo(Fault, Service):
     """Cancels the body's task beside the path's."""
 
     breaks = ("IDENT-8",)
+    also = (*OTHERS, "ERR-1")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Let both win."""
@@ -303,6 +322,7 @@ class FallsBackToTheBody(Fault, Service):
     """Acts on the body's `task_id` where the path's names nothing."""
 
     breaks = ("IDENT-8",)
+    also = (*OTHERS, "ERR-1")
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Try the next best."""
@@ -316,6 +336,7 @@ class CancelsTheOutTaskIdsTaskToo(Fault, Service):
     """Acts on the path's task, and on the one of the body's `out_task_id` too."""
 
     breaks = ("IDENT-9",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Let the path win."""
@@ -337,6 +358,7 @@ class PrefersOutTaskIdToThePath(Fault, Service):
     """Acts on the body's `out_task_id` instead of the path's id."""
 
     breaks = ("IDENT-9",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES)
 
     def target(self, call: CancelCall) -> Identifier:
         """Let the body win."""
@@ -349,6 +371,7 @@ class RefusesThePathButCancels(Fault, Service):
     """Refuses a path with an `out_task_id` in the body after it has cancelled the path's task."""
 
     breaks = ("IDENT-9",)
+    also = (*OTHERS, "ERR-1")
 
     def cancel(self, call: CancelCall) -> Document:
         """Act, then judge."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import ACCEPTED, MONEY, SHAPES
 from conformance.reference.service import CancelCall, Document, Service, fresh_id
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class LeavesOutTheStatus(Fault, _Leaving):
     """Leaves `status` out of the answer."""
 
     breaks = ("PARITY-1", "PARITY-2")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
     without = frozenset({"status"})
 
 
@@ -51,6 +53,7 @@ class QuotesTheEstimate(Fault, _Misshaping):
     """Writes `estimated_credits` as a string."""
 
     breaks = ("PARITY-1", "PARITY-2", "PARITY-3")
+    also = SHAPES
 
     def misshape(self, document: Document) -> Document:
         """Keep the digits."""
@@ -63,6 +66,7 @@ class QuotesCreditsUsed(Fault, _Misshaping):
     """Writes `credits_used` as a string."""
 
     breaks = ("PARITY-1", "PARITY-2", "PARITY-3", "IDEMP-4")
+    also = (*SHAPES, *MONEY)
 
     def misshape(self, document: Document) -> Document:
         """Keep the digits."""
@@ -85,6 +89,7 @@ class SpellsItCanceled(Fault, _Misshaping):
     """Writes `canceled` with one l."""
 
     breaks = ("PARITY-1", "PARITY-2", "PARITY-3", "STATE-1")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def misshape(self, document: Document) -> Document:
         """Follow another dictionary."""
@@ -95,6 +100,7 @@ class ShoutsTheStatus(Fault, _Misshaping):
     """Writes the status in capitals."""
 
     breaks = ("PARITY-1", "PARITY-2", "PARITY-3", "STATE-1")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def misshape(self, document: Document) -> Document:
         """Show the constant's name."""
@@ -108,6 +114,7 @@ class LeavesOutTheSeconds(Fault, _Leaving):
     """Leaves `estimated_seconds` out of the answer."""
 
     breaks = ("PARITY-2",)
+    also = SHAPES
     without = frozenset({"estimated_seconds"})
 
 
@@ -115,6 +122,7 @@ class LeavesOutTheErrorMessage(Fault, _Leaving):
     """Leaves `error_message` out of the answer for a failed task."""
 
     breaks = ("PARITY-2", "IDEMP-4")
+    also = SHAPES
     without = frozenset({"error_message"})
 
 
@@ -122,6 +130,7 @@ class LeavesOutTheOutput(Fault, _Leaving):
     """Leaves `output` out of the answer for a completed task."""
 
     breaks = ("PARITY-2", "IDEMP-4")
+    also = SHAPES
     without = frozenset({"output"})
 
 
@@ -129,6 +138,7 @@ class AddsAMessage(Fault, _Misshaping):
     """Adds a message to the answer that query does not show."""
 
     breaks = ("PARITY-2",)
+    also = SHAPES
 
     def misshape(self, document: Document) -> Document:
         """Be polite."""
@@ -139,6 +149,7 @@ class AddsNulls(Fault, _Misshaping):
     """Writes `null` for the fields that query leaves out."""
 
     breaks = ("PARITY-2",)
+    also = (*SHAPES, *MONEY)
 
     def misshape(self, document: Document) -> Document:
         """Be complete."""
@@ -149,6 +160,7 @@ class RoundsTheEstimate(Fault, _Misshaping):
     """Rounds `estimated_credits` to two places, unlike query."""
 
     breaks = ("PARITY-2",)
+    also = SHAPES
 
     def misshape(self, document: Document) -> Document:
         """Write it as money."""
@@ -164,6 +176,7 @@ class NamesAnotherTask(Fault, _Misshaping):
     """Shows a new id in the place of the task's own."""
 
     breaks = ("PARITY-4", "PARITY-2")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def misshape(self, document: Document) -> Document:
         """Give the cancel an id of its own."""
@@ -174,6 +187,7 @@ class LeavesOutOutTaskId(Fault, _Leaving):
     """Leaves `out_task_id` out of the answer."""
 
     breaks = ("PARITY-2", "PARITY-4")
+    also = SHAPES
     without = frozenset({"out_task_id"})
 
 
@@ -181,6 +195,7 @@ class BlanksOutTaskId(Fault, _Misshaping):
     """Writes `null` in the place of the `out_task_id`."""
 
     breaks = ("PARITY-2", "PARITY-4")
+    also = SHAPES
 
     def misshape(self, document: Document) -> Document:
         """Lose it."""
@@ -221,6 +236,7 @@ class WrapsTheAnswer(Fault, _Wrapping):
     """Puts the task into `data`."""
 
     breaks = ("PARITY-1", "PARITY-2")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def wrap(self, document: Document) -> Any:  # noqa: ANN401 - any JSON
         """Leave room for more."""
@@ -231,6 +247,7 @@ class AnswersAList(Fault, _Wrapping):
     """Answers with a list of one task."""
 
     breaks = ("PARITY-5", "PARITY-1")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def wrap(self, document: Document) -> Any:  # noqa: ANN401 - any JSON
         """Leave room for more."""
@@ -241,6 +258,7 @@ class AnswersAString(Fault, _Wrapping):
     """Answers with a JSON string that contains the JSON of the task."""
 
     breaks = ("PARITY-5", "PARITY-1")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def wrap(self, document: Document) -> Any:  # noqa: ANN401 - any JSON
         """Encode it twice."""
@@ -261,6 +279,7 @@ class SendsNoContent(Fault, Api):
     """Answers 204 without a body."""
 
     breaks = ("STATE-1", "IDENT-1")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def answer_cancel(self, document: Document) -> Response:  # noqa: ARG002 - that is the fault
         """Let the status say it all."""
@@ -271,6 +290,7 @@ class SendsAnEmptyBody(Fault, Api):
     """Answers 200 without a body."""
 
     breaks = ("PARITY-1", "PARITY-5")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def answer_cancel(self, document: Document) -> Response:  # noqa: ARG002 - that is the fault
         """Let the status say it all."""
@@ -281,6 +301,7 @@ class AnswersAccepted(Fault, Api):
     """Answers 202 with the task."""
 
     breaks = ("STATE-1", "IDENT-1")
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def answer_cancel(self, document: Document) -> Response:
         """Sound as if it took time."""
@@ -296,6 +317,7 @@ class ShowsOutputOnCancelledTasks(Fault, Service):
     """Shows an empty `output` on a cancelled task, in query as in cancel."""
 
     breaks = ("PARITY-6",)
+    also = SHAPES
 
     def show(self, task: Task) -> Document:
         """Fill in the default."""
@@ -329,6 +351,7 @@ class KeepsTheEstimate(Fault, Service):
     """Shows `estimated_credits` beside `credits_used`, in query as in cancel."""
 
     breaks = ("PARITY-6",)
+    also = (*SHAPES, *MONEY)
 
     def show(self, task: Task) -> Document:
         """Show both."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import unquote
 
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, MONEY, ODD, OTHERS, SHAPES, UNKNOWN
 from conformance.reference.faults.tampering import live_tasks_of, tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
@@ -25,6 +26,7 @@ class AnswersUnknownWithSuccess(Fault, Service):
     """Answers 200 `cancelled` to an unknown task id."""
 
     breaks = ("IDENT-10",)
+    also = UNKNOWN
 
     def cancel(self, call: CancelCall) -> Document:
         """Be content that it is not in flight."""
@@ -40,6 +42,7 @@ class CallsUnknownOutTaskIdsInvalid(Fault, Service):
     """Answers 400 to an `out_task_id` that names nothing."""
 
     breaks = ("IDENT-10", "ERR-1")
+    also = UNKNOWN
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Blame the caller's spelling."""
@@ -52,6 +55,7 @@ class CallsUnknownPathsWrongRoutes(Fault, Service):
     """Answers 404 `not_found`, as for a wrong route, to a path whose id names nothing."""
 
     breaks = ("IDENT-10", "ERR-1")
+    also = UNKNOWN
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Take the id for a part of the route."""
@@ -64,6 +68,7 @@ class BreaksDownOnUnknownTaskIds(Fault, Service):
     """Answers 500 to a `task_id` in the body that names nothing."""
 
     breaks = ("IDENT-10",)
+    also = UNKNOWN
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Take it for granted that there is one."""
@@ -76,6 +81,7 @@ class TakesTaskIdsForOutTaskIds(Fault, Service):
     """Finds a task by its task id in the field `out_task_id`."""
 
     breaks = ("IDENT-12",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES)
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Try the other column."""
@@ -87,6 +93,7 @@ class TakesOutTaskIdsForTaskIds(Fault, Service):
     """Finds a task by its `out_task_id` in the field `task_id`, and in the path."""
 
     breaks = ("IDENT-12",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES)
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Try the other column."""
@@ -134,6 +141,7 @@ class CutsLongIdentifiers(Fault, _Sloppy):
     """Compares no more than the first 64 characters."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare what would fit into a column."""
@@ -144,6 +152,7 @@ class LosesLongIdentifiers(Fault, Service):
     """Does not find a task whose `out_task_id` has more than 255 characters, though submit took it."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Look for as much of it as fits into a column."""
@@ -154,6 +163,7 @@ class MatchesByPrefix(Fault, _Sloppy):
     """Takes the beginning of an identifier for the whole."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare as far as it goes."""
@@ -164,6 +174,7 @@ class MatchesByWildcard(Fault, _Sloppy):
     """Takes `%` and `_` in an identifier for wildcards."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare as LIKE does, but for case."""
@@ -175,6 +186,7 @@ class TrimsIdentifiers(Fault, _Sloppy):
     """Takes no notice of blanks around an identifier."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare what is left without them."""
@@ -185,6 +197,7 @@ class FoldsOutTaskIds(Fault, _Sloppy):
     """Takes no notice of case in an `out_task_id`."""
 
     breaks = ("IDENT-11",)
+    also = ODD
     fields = ("out_task_id",)
 
     def alike(self, given: str, kept: str) -> bool:
@@ -196,6 +209,7 @@ class FoldsTaskIds(Fault, _Sloppy):
     """Takes no notice of case in a task id."""
 
     breaks = ("IDENT-11",)
+    also = ODD
     fields = ("task_id",)
 
     def alike(self, given: str, kept: str) -> bool:
@@ -207,6 +221,7 @@ class NormalisesIdentifiers(Fault, _Sloppy):
     """Takes one Unicode spelling of an identifier for another."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare composed forms."""
@@ -217,6 +232,7 @@ class DecodesIdentifiersInTheBody(Fault, _Sloppy):
     """Reads percent codes in an identifier of the body."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare what would have been meant in a path."""
@@ -227,6 +243,7 @@ class ReadsPlusAsSpace(Fault, _Sloppy):
     """Reads a plus sign in an identifier as a space."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare what would have been meant in a form."""
@@ -237,6 +254,7 @@ class ReadsIdentifiersAsNumbers(Fault, _Sloppy):
     """Takes one spelling of a number for another: 007 for 7."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare values."""
@@ -247,6 +265,7 @@ class StopsAtNul(Fault, _Sloppy):
     """Takes an identifier to end at its first NUL."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def alike(self, given: str, kept: str) -> bool:
         """Compare as C does."""
@@ -257,6 +276,7 @@ class BreaksDownOnForeignLetters(Fault, Service):
     """Answers 500 to an identifier that is not ASCII."""
 
     breaks = ("IDENT-11",)
+    also = ODD
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Take it for granted that it is."""
@@ -287,6 +307,7 @@ class TakesNullForAny(Fault, _Guessing):
     """Takes `null` to fit any task, and cancels the latest."""
 
     breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1")
 
     def means_any(self, value: object) -> bool:
         """Recognise null."""
@@ -297,6 +318,7 @@ class TakesEmptyForAny(Fault, _Guessing):
     """Takes an empty string to fit any task, and cancels the latest."""
 
     breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1")
 
     def means_any(self, value: object) -> bool:
         """Recognise an empty string."""
@@ -307,6 +329,7 @@ class TakesTrueForAny(Fault, _Guessing):
     """Takes `true` to fit any task, and cancels the latest."""
 
     breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1")
 
     def means_any(self, value: object) -> bool:
         """Recognise true."""
@@ -317,6 +340,7 @@ class ReadsNumbersAsIdentifiers(Fault, Service):
     """Reads a JSON number as the identifier with the same digits."""
 
     breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Turn numbers into text."""
@@ -328,6 +352,7 @@ class TakesTheFirstOfAList(Fault, Service):
     """Takes a list of identifiers to mean its first element."""
 
     breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Unpack lists."""
@@ -339,6 +364,7 @@ class BreaksDownOnObjects(Fault, Service):
     """Answers 500 to an identifier that is a JSON object."""
 
     breaks = ("IDENT-14",)
+    also = INVALID
 
     def target(self, call: CancelCall) -> Identifier:
         """Use it as the key of a look-up before looking at it."""
@@ -350,6 +376,7 @@ class CallsNullUnknown(Fault, Service):
     """Answers 404 to an identifier that is `null`."""
 
     breaks = ("IDENT-14", "ERR-1")
+    also = INVALID
 
     def target(self, call: CancelCall) -> Identifier:
         """Look for a task without a name, and find none."""
@@ -366,6 +393,7 @@ class RefusesUnknownFields(Fault, Service):
     """Refuses a body with a field that it does not know."""
 
     breaks = ("IDENT-15",)
+    also = ACCEPTED
 
     def target(self, call: CancelCall) -> Identifier:
         """Be strict."""
@@ -378,6 +406,7 @@ class ForgetsTheTaskAmongUnknownFields(Fault, Service):
     """Answers 404 to a known task where an unknown field stands first in the body."""
 
     breaks = ("IDENT-15",)
+    also = ACCEPTED
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Look for the value that stands first."""
@@ -390,6 +419,7 @@ class ObeysUnknownFields(Fault, Service):
     """Only pretends to cancel where an unknown field asks for a dry run, or is a boolean of any name."""
 
     breaks = ("IDENT-15",)
+    also = (*ACCEPTED, *EFFECTS, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Look, and do not touch."""

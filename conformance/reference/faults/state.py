@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import ACCEPTED, EFFECTS, MONEY, OTHERS, SHAPES
 from conformance.reference.faults.tampering import live_tasks_of, overwrite, tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service, named
@@ -24,6 +25,7 @@ class ShowsPendingTasksAsTheyWere(Fault, Service):
     """Cancels a pending task, and shows it as it was before."""
 
     breaks = ("STATE-1",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Keep the old row for the answer."""
@@ -35,6 +37,7 @@ class ShowsPendingTasksAsRunning(Fault, Service):
     """Cancels a pending task, and shows it as running until the next look."""
 
     breaks = ("STATE-1",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Have the worker start it, to have something to stop."""
@@ -46,6 +49,7 @@ class FailsPendingTasks(Fault, Service):
     """Ends a pending task as failed instead of cancelled."""
 
     breaks = ("STATE-1",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Treat the cancel as an error of the render."""
@@ -57,6 +61,7 @@ class RefusesPendingTasks(Fault, Service):
     """Refuses to cancel what has not started."""
 
     breaks = ("STATE-1",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Find nothing to stop."""
@@ -72,6 +77,7 @@ class OnlyFlagsRunningTasks(Fault, Service):
     """Answers 200 to the cancel of a running task, and lets it run on."""
 
     breaks = ("STATE-2", "STATE-3")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Leave it to the worker."""
@@ -82,6 +88,7 @@ class CancelsRunningTasksLater(Fault, Service):
     """Answers `running` to the cancel of a running task, and ends it a little later."""
 
     breaks = ("STATE-2", "STATE-3")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Tell the worker, and do not wait for it."""
@@ -95,6 +102,7 @@ class RefusesRunningTasks(Fault, Service):
     """Refuses to cancel what runs, with 409."""
 
     breaks = ("STATE-2",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Find it too late."""
@@ -107,6 +115,7 @@ class PutsRunningTasksBack(Fault, Service):
     """Answers `cancelled` to the cancel of a running task, and puts it back into the queue."""
 
     breaks = ("STATE-3", "STATE-6")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take the worker away, and leave the work."""
@@ -120,6 +129,7 @@ class OnlyAnswers(Fault, Service):
     """Answers `cancelled`, and does nothing."""
 
     breaks = ("STATE-3", "STATE-6")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Undo at once what was done."""
@@ -136,6 +146,7 @@ class CompletesCancelledTasks(Fault, Service):
     """Lets a cancelled task complete at its natural time."""
 
     breaks = ("STATE-4",)
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Forget to tell the worker."""
@@ -149,6 +160,7 @@ class CompletesOnlyWhatWaited(Fault, Service):
     """Lets a task that was cancelled while it was pending start later as if nothing had happened."""
 
     breaks = ("STATE-3", "STATE-4")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Leave it in the queue."""
@@ -162,6 +174,7 @@ class FailsCancelledTasks(Fault, Service):
     """Turns a cancelled task into a failed one when its time would have been up."""
 
     breaks = ("STATE-4",)
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Let a watchdog find it."""
@@ -175,6 +188,7 @@ class RendersCancelledTasks(Fault, Service):
     """Goes on rendering a cancelled task, whose output then appears while it stays cancelled."""
 
     breaks = ("STATE-5",)
+    also = SHAPES
 
     def show(self, task: Task) -> Document:
         """Show what there is."""
@@ -188,6 +202,7 @@ class OverwritesCompletedTasks(Fault, Service):
     """Turns a completed task into a cancelled one."""
 
     breaks = ("IDEMP-1", "IDEMP-4", "STATE-4")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Write without looking."""
@@ -200,6 +215,7 @@ class OverwritesFailedTasks(Fault, Service):
     """Turns a failed task into a cancelled one."""
 
     breaks = ("IDEMP-2", "IDEMP-4", "STATE-4")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Write without looking."""
@@ -236,12 +252,14 @@ class ReadsStale(Fault, _Stale):
     """Shows for half a second what the last query has shown, whatever was cancelled since."""
 
     breaks = ("STATE-3", "STATE-6")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
 
 class ReadsStaleByOutTaskId(Fault, _Stale):
     """Shows by `out_task_id`, for half a second, what the last such query has shown."""
 
     breaks = ("STATE-3", "STATE-6")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
     fields = ("out_task_id",)
 
 
@@ -249,6 +267,7 @@ class CommitsAfterItAnswers(Fault, Service):
     """Answers `cancelled` a fifth of a second before that is true."""
 
     breaks = ("STATE-3", "STATE-6")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:  # noqa: ARG002 - however it was phrased
         """Leave the writing for later."""
@@ -274,6 +293,7 @@ class CancelsTwins(Fault, Service):
     """Cancels every other live task with the same model and params too."""
 
     breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Name the work instead of the task."""
@@ -287,6 +307,7 @@ class CancelsTheNextOne(Fault, Service):
     """Cancels the task that was submitted next too."""
 
     breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Reach one too far."""
@@ -301,6 +322,7 @@ class CancelsAllThatRun(Fault, Service):
     """Cancels all running tasks of the key with the one that was named."""
 
     breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Stop the worker instead of the task."""
@@ -316,6 +338,7 @@ class CancelsTheSeries(Fault, Service):
     """Cancels every task whose `out_task_id` is the same but for a number at its end."""
 
     breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Name the series instead of the task."""
@@ -367,6 +390,7 @@ class CancelsTheWorkAgain(Fault, _Resentful):
     """Takes on work that comes right after a cancel, and cancels it at once."""
 
     breaks = ("STATE-8",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
     def draft(self, key: str, body: Document) -> Task:
         """Let the cancel reach the new task too."""

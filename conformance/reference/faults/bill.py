@@ -1,0 +1,417 @@
+"""Faults about money: what a task shows of its price, what its account does, and what the call itself costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from conformance.reference.app import Api
+from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.tampering import overwrite
+from conformance.reference.refusal import Refused
+from conformance.reference.service import OWNER, TERMINAL, CancelCall, Document, Service
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from conformance.reference.store import Store, Task
+
+CENT: Final = 10_000
+FEE: Final = 1000
+LATER: Final = 600_000
+
+
+def take(store: Store, key: str, amount: int) -> None:
+    """Take `amount` from a key and its account, for nothing."""
+    execute = store.connection.execute
+    execute("UPDATE keys SET remaining = remaining - ? WHERE secret = ?", (amount, key))
+    execute(
+        "UPDATE accounts SET remaining = remaining - ? WHERE name = (SELECT account FROM keys WHERE secret = ?)",
+        (amount, key),
+    )
+
+
+def bill(store: Store, task: Task, amount: int) -> Task:
+    """Make `amount` the price of a task that has ended, and take it from its account."""
+    store.charge(task, amount)
+    return overwrite(store, task, used=amount)
+
+
+# --- BILL-1, 2: pending tasks ---
+
+
+class ChargesPendingTasks(Fault, Service):
+    """Bills a cancelled pending task at its estimate, and takes the money."""
+
+    breaks = ("BILL-1", "BILL-2")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Bill what was ordered."""
+        ended = super().stop(call, task)
+        return bill(self.store, ended, task.estimate) if task.status == "pending" else ended
+
+
+class TakesACentForPendingTasks(Fault, Service):
+    """Takes a cent for a cancelled pending task, and does not show it."""
+
+    breaks = ("BILL-2", "BILL-9")
+    also = ("BILL-8",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take a fee for the place in the queue."""
+        if task.status == "pending":
+            self.store.charge(task, CENT)
+        return super().stop(call, task)
+
+
+class ShowsAChargeForPendingTasks(Fault, Service):
+    """Shows half a credit used on a cancelled pending task, and takes nothing."""
+
+    breaks = ("BILL-1", "BILL-9")
+    also = ("BILL-8",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Write a bill that nobody collects."""
+        ended = super().stop(call, task)
+        return overwrite(self.store, ended, used=500_000) if task.status == "pending" else ended
+
+
+# --- BILL-3, 4, 10: running tasks ---
+
+
+class _Wavering(Service):
+    """Shows a task that was cancelled while it ran otherwise from its first query on."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.ran: set[str] = set()
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Remember what ran."""
+        if task.status == "running":
+            self.ran.add(task.id)
+        return super().stop(call, task)
+
+    def query(self, key: str, body: Document) -> Document:
+        """Show what was thought of meanwhile."""
+        document = super().query(key, body)
+        return self.waver(document) if document["task_id"] in self.ran else document
+
+    def waver(self, document: Document) -> Document:
+        """Think again about the price of a cancelled task."""
+        raise NotImplementedError
+
+
+class RaisesTheChargeAfterwards(Fault, _Wavering):
+    """Shows a tenth more for a cancelled running task in every query than the cancel answered."""
+
+    breaks = ("BILL-3", "PARITY-2")
+    also = ("BILL-4", "BILL-8", "BILL-9", "BILL-10", "IDEMP-4", "STATE-6", "IDENT-2", "IDENT-3")
+
+    def waver(self, document: Document) -> Document:
+        """Round up."""
+        used = document.get("credits_used")
+        return document | ({"credits_used": used * 1.1} if used else {})
+
+
+class BillsAfterTheAnswer(Fault, _Wavering):
+    """Shows no charge in the answer to the cancel of a running task, and one in every query."""
+
+    breaks = ("BILL-3", "PARITY-2")
+    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "STATE-6")
+
+    def show_cancelled(self, call: CancelCall, task: Task) -> Document:
+        """Leave the price for later."""
+        document = super().show_cancelled(call, task)
+        if task.id in self.ran:
+            document.pop("credits_used", None)
+        return document
+
+    def waver(self, document: Document) -> Document:
+        """Show the price as it is."""
+        return document
+
+
+class WithdrawsTheCharge(Fault, _Wavering):
+    """Shows the charge of a cancelled running task in the answer to the cancel, and never again."""
+
+    breaks = ("BILL-3", "PARITY-2")
+    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "STATE-6")
+
+    def waver(self, document: Document) -> Document:
+        """Forget it."""
+        document.pop("credits_used", None)
+        return document
+
+
+class ShowsANegativeCharge(Fault, Service):
+    """Shows what it refunds of a cancelled running task as a negative charge."""
+
+    breaks = ("BILL-3",)
+    also = ("BILL-4", "BILL-8", "BILL-9", "PARITY-1")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Turn the sign round."""
+        ended = super().stop(call, task)
+        if task.status == "running" and ended.status == "cancelled":
+            return overwrite(self.store, ended, used=(ended.used or 0) - task.estimate)
+        return ended
+
+
+class ForgetsToCollect(Fault, Service):
+    """Shows a charge for a cancelled running task, and leaves the account as it was."""
+
+    breaks = ("BILL-4", "BILL-9")
+    also = ("BILL-8",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Give back what was just taken."""
+        ended = super().stop(call, task)
+        if task.status == "running" and ended.used:
+            self.store.charge(task, -ended.used)
+        return ended
+
+
+class CollectsTheEstimate(Fault, Service):
+    """Takes the whole estimate for a cancelled running task that shows less."""
+
+    breaks = ("BILL-4", "BILL-9")
+    also = ("BILL-8",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Keep the hold."""
+        ended = super().stop(call, task)
+        if task.status == "running":
+            self.store.charge(task, task.estimate - (ended.used or 0))
+        return ended
+
+
+class Owing(Service):
+    """Moves accounts some time after the cancel: a part of the service that faults build on."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.debts: list[tuple[int, Task, int]] = []
+
+    def owe(self, task: Task, amount: int) -> None:
+        """Take `amount` in a while."""
+        self.debts.append((self.now() + LATER, task, amount))
+
+    def tick(self) -> list[tuple[str, Document]]:
+        """Take what is due."""
+        for debt in [debt for debt in self.debts if debt[0] <= self.now()]:
+            self.debts.remove(debt)
+            self.store.charge(*debt[1:])
+        return super().tick()
+
+
+class RefundsLater(Fault, Owing):
+    """Takes the estimate when a running task is cancelled, and refunds the rest 0.6 s later."""
+
+    breaks = ("BILL-4",)
+    also = ("BILL-8", "BILL-9", "BILL-2", "BILL-5", "BILL-6", "BILL-7", "ISO-7")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Leave the refund to a job."""
+        ended = super().stop(call, task)
+        rest = task.estimate - (ended.used or 0)
+        if task.status == "running":
+            self.store.charge(task, rest)
+            self.owe(task, -rest)
+        return ended
+
+
+class CollectsLater(Fault, Owing):
+    """Takes the charge of a cancelled running task 0.6 s after the cancel."""
+
+    breaks = ("BILL-4",)
+    also = ("BILL-8", "BILL-9", "BILL-2", "BILL-5", "BILL-6", "BILL-7", "ISO-7")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Leave the charge to a job."""
+        ended = super().stop(call, task)
+        if task.status == "running" and ended.used:
+            self.store.charge(task, -ended.used)
+            self.owe(task, ended.used)
+        return ended
+
+
+class ChargesMoreThanEstimated(Fault, Service):
+    """Bills a cancelled running task a tenth above its estimate."""
+
+    breaks = ("BILL-10",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Add a fee for the trouble."""
+        ended = super().stop(call, task)
+        if task.status == "running" and ended.used and ended.status == "cancelled":
+            self.store.charge(ended, task.estimate * 11 // 10 - ended.used)
+            return overwrite(self.store, ended, used=task.estimate * 11 // 10)
+        return ended
+
+
+# --- BILL-5, 6: what has ended ---
+
+
+class RefundsCompletedTasksInTheAccount(Fault, Service):
+    """Refunds a completed task at each cancel, and goes on to show what it cost."""
+
+    breaks = ("BILL-5", "BILL-7")
+    also = ("BILL-9",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Refund whatever is cancelled."""
+        if task.status == "completed" and task.used:
+            self.store.charge(task, -task.used)
+        return super().stop(call, task)
+
+
+class ClearsTheChargeOfCompletedTasks(Fault, Service):
+    """Removes `credits_used` from a completed task that is cancelled; the money stays where it is."""
+
+    breaks = ("BILL-5", "IDEMP-4")
+    also = ("BILL-9",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Tidy up."""
+        ended = super().stop(call, task)
+        return overwrite(self.store, ended, used=None) if task.status == "completed" else ended
+
+
+class ChargesFailedTasks(Fault, Service):
+    """Bills a failed task at its estimate when it is cancelled, once."""
+
+    breaks = ("BILL-6", "BILL-7", "IDEMP-4")
+    also = ("BILL-9",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Settle what is open."""
+        if task.status == "failed" and not task.used:
+            return bill(self.store, task, task.estimate)
+        return super().stop(call, task)
+
+
+class TakesMoneyForFailedTasks(Fault, Service):
+    """Takes a cent at each cancel of a failed task, and does not show it."""
+
+    breaks = ("BILL-6", "BILL-7")
+    also = ("BILL-9",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take a fee for the trouble."""
+        if task.status == "failed":
+            self.store.charge(task, CENT)
+        return super().stop(call, task)
+
+
+# --- BILL-7, 8, 9: the call, repetitions, sums ---
+
+
+class ChargesForEachCancel(Fault, Service):
+    """Takes a thousandth of a credit for each cancel that is answered."""
+
+    breaks = ("BILL-7", "BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-8", "BILL-9")
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Count the call."""
+        document = super().cancel(call)
+        take(self.store, call.key, FEE)
+        return document
+
+
+class ChargesForInvalidCalls(Fault, Service):
+    """Takes a thousandth of a credit for each call that is refused with 400."""
+
+    breaks = ("BILL-7", "ISO-7")
+    also = ("BILL-9",)
+
+    def target(self, call: CancelCall) -> Any:  # noqa: ANN401 - what the service says
+        """Count the call all the same."""
+        try:
+            return super().target(call)
+        except Refused:
+            take(self.store, call.key, FEE)
+            raise
+
+
+class ChargesForUnknownTasks(Fault, Service):
+    """Takes a thousandth of a credit for each call that is refused with 404."""
+
+    breaks = ("BILL-7", "ISO-7")
+    also = ("BILL-9",)
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Count the call all the same."""
+        try:
+            return super().cancel(call)
+        except Refused as refusal:
+            if refusal.code == "task_not_found":
+                take(self.store, call.key, FEE)
+            raise
+
+
+class ChargesForKeylessCalls(Fault, Api):
+    """Takes a thousandth of a credit from the owner of the task that a call without a valid key names."""
+
+    breaks = ("BILL-7", "ISO-7", "AUTH-4")
+    also = ("BILL-9",)
+
+    async def respond(self, request: Request) -> Response:
+        """Count the call against somebody."""
+        response = await super().respond(request)
+        if response.status_code == 401 and "cancel" in request.url.path:  # noqa: PLR2004 - HTTP's
+            take(self.service.store, OWNER, FEE)
+        return response
+
+
+class RefundsAtEachRepetition(Fault, Service):
+    """Refunds a cancelled task again, by its estimate, at every further cancel."""
+
+    breaks = ("BILL-8", "BILL-7", "BILL-9")
+    also = ("BILL-2", "BILL-4")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Refund without looking."""
+        if task.status == "cancelled":
+            self.store.charge(task, -task.estimate)
+        return super().stop(call, task)
+
+
+class RefundsTheChargeAtARepetition(Fault, Service):
+    """Refunds what a cancelled task cost at the second cancel, and shows the charge as before."""
+
+    breaks = ("BILL-8",)
+    also = ("BILL-4", "BILL-7", "BILL-9")
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.cancels: Counter[str] = Counter()
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Refund what stands on the bill."""
+        self.cancels[task.id] += 1
+        if task.status == "cancelled" and task.used and self.cancels[task.id] == 2:  # noqa: PLR2004 - the second
+            self.store.charge(task, -task.used)
+        return super().stop(call, task)
+
+
+class BillsAnotherTask(Fault, Service):
+    """Takes for a cancelled running task what the one cancelled before it cost, if that was a moment ago."""
+
+    breaks = ("BILL-9",)
+    also = ("BILL-4", "BILL-8")
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.last: tuple[int, int] | None = None
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Read the price from a variable that all calls share."""
+        ended = super().stop(call, task)
+        if task.status not in TERMINAL and call.key == OWNER and task.status == "running":
+            at, price = self.last or (0, 0)
+            if self.now() - at < LATER:
+                self.store.charge(ended, price - (ended.used or 0))
+            self.last = (self.now(), ended.used or 0)
+        return ended

@@ -1,0 +1,294 @@
+"""Faults about what belongs to another key."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from conformance.reference.faults.bill import FEE, take
+from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.tampering import overwrite
+from conformance.reference.refusal import Refused
+from conformance.reference.service import TERMINAL, CancelCall, Document, Identifier, Service
+from conformance.reference.store import Task
+
+if TYPE_CHECKING:
+    from conformance.reference.store import Store
+
+_FOREIGN: Final = {
+    "task_id": "SELECT * FROM tasks WHERE key != ? AND id = ?",
+    "out_task_id": "SELECT * FROM tasks WHERE key != ? AND out_id = ?",
+}
+_FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
+_WHILE: Final = 0.008
+
+
+def foreign(store: Store, key: str, identifier: Identifier) -> Task | None:
+    """Find the task of another key that an identifier names."""
+    try:
+        row = store.connection.execute(_FOREIGN[identifier.field], (key, identifier.value)).fetchone()
+    except UnicodeEncodeError:
+        return None
+    return None if row is None else Task._make(row)
+
+
+class Knowing(Service):
+    """Knows whose a task is that the caller does not own: a part of the service that faults build on."""
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Look whose it is before refusing."""
+        try:
+            return super().cancel(call)
+        except Refused as refusal:
+            task = foreign(self.store, call.key, self.target(call)) if refusal.code == "task_not_found" else None
+            if task is None:
+                raise
+            return self.meet(call, self.moved(task), refusal)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:  # noqa: ARG002 - faults do
+        """Do something about a foreign task."""
+        raise refusal
+
+
+# --- ISO-1: whose it is ---
+
+
+class CancelsForeignTasks(Fault, Knowing):
+    """Cancels every task that exists, whoever asks."""
+
+    breaks = ("ISO-1", "ISO-2", "ISO-3")
+    also = ("ISO-5", "ISO-6")
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:  # noqa: ARG002 - it is overruled
+        """Look for the id alone."""
+        return self.show_cancelled(call, self.stop(call, task))
+
+
+class CancelsForeignTasksByOutTaskId(Fault, CancelsForeignTasks):
+    """Cancels a foreign task that is named by its `out_task_id`."""
+
+    breaks = ("ISO-1", "ISO-2", "ISO-3")
+    also = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Forget the key in one of two statements."""
+        if "out_task_id" in call.body:
+            return super().meet(call, task, refusal)
+        raise refusal
+
+
+class ForbidsForeignTasks(Fault, Knowing):
+    """Answers 403 to the cancel of a foreign task."""
+
+    breaks = ("ISO-1", "ISO-3")
+    also = ("ERR-1",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Say that it is there."""
+        raise _Forbidden("task_forbidden", refusal.message)
+
+
+class CallsForeignTasksForbidden(Fault, Knowing):
+    """Answers 404 with a code of its own to the cancel of a foreign task."""
+
+    breaks = ("ISO-1", "ISO-3")
+    also = ("ERR-1",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Hide it in the status only."""
+        raise _NotYours("task_not_yours", refusal.message, refusal.param)
+
+
+class CallsForeignTasksInvalid(Fault, Knowing):
+    """Answers 400 to the cancel of a foreign task."""
+
+    breaks = ("ISO-1", "ISO-3")
+    also = ("ERR-1",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Blame the identifier."""
+        raise Refused.invalid("This identifier cannot be used with this key.", refusal.param)
+
+
+# --- ISO-2: as if nothing had been sent ---
+
+
+class RefusesForeignTasksButCancels(Fault, Knowing):
+    """Answers 404 to the cancel of a foreign task, and cancels it."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Look at the key last."""
+        self.stop(call, task)
+        raise refusal
+
+
+class CountsForeignCallsInTheTask(Fault, Knowing):
+    """Adds a second to `estimated_seconds` of a task whenever another key tries to cancel it."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Write something down where it was found."""
+        overwrite(self.store, task, seconds=task.seconds + 1)
+        raise refusal
+
+
+class StartsForeignTasks(Fault, Knowing):
+    """Starts a pending task at once when another key tries to cancel it."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Wake the scheduler."""
+        if task.status == "pending":
+            overwrite(self.store, task, starts_at=self.now(), due=self.now())
+        raise refusal
+
+
+# --- ISO-3, 6: nothing to be learned ---
+
+
+class TellsWhoseItIs(Fault, Knowing):
+    """Says in the message of the 404 that the task belongs to another key."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Be helpful."""
+        raise Refused("task_not_found", "The task belongs to another key.", refusal.param)
+
+
+class CallsItAPermission(Fault, Knowing):
+    """Gives the 404 for a foreign task another type."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Sort it under another class of errors."""
+        raise _Permission("task_not_found", refusal.message, refusal.param)
+
+
+class TakesLongerOverForeignTasks(Fault, Knowing):
+    """Takes 8 ms longer to refuse a foreign task."""
+
+    breaks = ("ISO-6",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Load it before comparing keys."""
+        time.sleep(_WHILE)
+        raise refusal
+
+
+# --- ISO-4, 5: one name, two names ---
+
+
+class CancelsTheFirstOfThatName(Fault, Service):
+    """Finds by `out_task_id` the task that was submitted first, be it another key's."""
+
+    breaks = ("ISO-4",)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Forget that the name is unique per key only."""
+        own = super().seek(call, identifier)
+        if identifier.field != "out_task_id":
+            return own
+        row = self.store.connection.execute(_FIRST, (identifier.value,)).fetchone()
+        return self.moved(Task._make(row))
+
+
+class CancelsAllOfThatName(Fault, Service):
+    """Cancels the tasks of all keys that have the `out_task_id`."""
+
+    breaks = ("ISO-4",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Forget the key in the statement that writes."""
+        twin = foreign(self.store, call.key, Identifier("out_task_id", task.out_id or ""))
+        if twin is not None and "out_task_id" in call.body:
+            super().stop(call, self.moved(twin))
+        return super().stop(call, task)
+
+
+class FallsBackFromForeignPaths(Fault, Knowing):
+    """Acts on the body's own `task_id` where the path names a foreign task."""
+
+    breaks = ("ISO-5",)
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Take the one that is allowed."""
+        if call.path is not None and "task_id" in call.body:
+            return super().cancel(CancelCall(call.key, None, call.body))
+        raise refusal
+
+
+class CancelsTheForeignTaskInTheBody(Fault, Service):
+    """Cancels the foreign task of the body's `task_id` beside the path's own one."""
+
+    breaks = ("ISO-5",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take both, and look at the key of one."""
+        inside = call.body.get("task_id")
+        if call.path is not None and isinstance(inside, str):
+            other = foreign(self.store, call.key, Identifier("task_id", inside))
+            if other is not None and other.status not in TERMINAL:
+                self.store.cancel(other, self.now(), self.second)
+        return super().stop(call, task)
+
+
+# --- ISO-7: accounts ---
+
+
+class ChargesTheCallerForForeignTasks(Fault, Knowing):
+    """Takes a thousandth of a credit from whoever tries to cancel a foreign task."""
+
+    breaks = ("ISO-7", "BILL-7")
+    also = ("BILL-9", "ISO-6")
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Fine the caller."""
+        take(self.store, call.key, FEE)
+        raise refusal
+
+
+class ChargesTheOwnerForForeignCalls(Fault, Knowing):
+    """Takes a thousandth of a credit from the owner of a task that another key tries to cancel."""
+
+    breaks = ("ISO-7", "ISO-2")
+    also = ("BILL-9", "ISO-6")
+
+    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+        """Count the call where the task is."""
+        take(self.store, task.key, FEE)
+        raise refusal
+
+
+class _Forbidden(Refused):
+    """A refusal with 403."""
+
+    @property
+    def status(self) -> int:
+        return 403
+
+
+class _NotYours(Refused):
+    """A refusal with 404 and another code."""
+
+    @property
+    def status(self) -> int:
+        return 404
+
+
+class _Permission(Refused):
+    """A refusal of another type."""
+
+    @property
+    def type(self) -> str:
+        return "permission_error"

@@ -1,0 +1,16 @@
+"""The strangers: lawful variants of the service, unlike it wherever the norm is silent; found by command-line names."""
+
+from conformance.reference.strangers import accounts, identifiers, lives, readings, refusals, shapes, wires
+from conformance.reference.strangers.stranger import STRANGERS, Stranger
+
+__all__ = [
+    "STRANGERS",
+    "Stranger",
+    "accounts",
+    "identifiers",
+    "lives",
+    "readings",
+    "refusals",
+    "shapes",
+    "wires",
+]

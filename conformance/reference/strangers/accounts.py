@@ -1,0 +1,128 @@
+"""Strangers that keep their accounts differently: when they charge, what they show of it, and who else spends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from conformance.reference.app import Api
+from conformance.reference.service import OWNER, TERMINAL, Document, Service
+from conformance.reference.store import Store
+from conformance.reference.strangers.stranger import Stranger
+
+if TYPE_CHECKING:
+    from conformance.reference.store import Task
+
+ACCOUNT_ROWS: Final = ("BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-7", "BILL-8", "BILL-9", "ISO-7")
+"""The rows that may stay open where the account tells nothing."""
+
+_EVERY: Final = 0.15
+_FOREIGN_CHARGE: Final = 370_000
+
+
+class SendsNoAccounting(Stranger, Api):
+    """Says nowhere what is left on a key."""
+
+    unproven = ACCOUNT_ROWS
+
+    def accounting(self, key: str | None) -> dict[str, str]:  # noqa: ARG002 - nobody is told
+        """Keep it to itself."""
+        return {}
+
+
+class ShowsTheAccountInADocument(Stranger, Api):
+    """Tells what is left in the account's document alone, and shows what it does not bill in no header."""
+
+    settings = {  # noqa: RUF012 - read only
+        "account.url": "/api/v1/me/account",
+        "account.pointer": "/balance/available_usd",
+        "account.header": "X-No-Such-Header",
+    }
+
+    def accounting(self, key: str | None) -> dict[str, str]:  # noqa: ARG002 - nobody is told
+        """Leave the headers out."""
+        return {}
+
+
+class CountsByTheOrganisation(Stranger, Api):
+    """Tells what is left to the organisation, on which a second key of the same account draws too."""
+
+    settings = {  # noqa: RUF012 - read only
+        "account.header": "X-Org-Quota-Remaining-Credits",
+        "keys.sibling.env": "REFERENCE_SIBLING_KEY",
+        "keys.sibling.account": "owner",
+    }
+
+    def accounting(self, key: str | None) -> dict[str, str]:
+        """Leave the key's own limit out."""
+        headers = super().accounting(key)
+        headers.pop("x-quota-remaining-credits", None)
+        return headers
+
+
+class RoundsWhatIsLeft(Stranger, Api):
+    """Tells what is left in whole cents."""
+
+    def accounting(self, key: str | None) -> dict[str, str]:
+        """Round to two places."""
+        headers = super().accounting(key)
+        return {name: f"{float(text):.2f}" if "quota" in name else text for name, text in headers.items()}
+
+
+class HoldsThenRefunds(Stranger, Store):
+    """Charges the estimate at the submit, and gives back what was too much when the task ends."""
+
+    def add(self, task: Task) -> bool:
+        """Hold the estimate of a task that is to come."""
+        added = super().add(task)
+        if added and task.due is not None:
+            self.charge(task, task.estimate)
+        return added
+
+    def _settled(self, statement: str, task: Task, **values: int) -> Task | None:
+        moved = self._one(statement, {"key": task.key, "id": task.id, **values})
+        if moved is not None and moved.status in TERMINAL:
+            self.charge(moved, (moved.used or 0) - moved.estimate)
+        return moved
+
+
+class ChargesAtTheStart(Stranger, Store):
+    """Charges the estimate when a task starts, and gives back what was too much when it ends."""
+
+    def _settled(self, statement: str, task: Task, **values: int) -> Task | None:
+        before = self.find(task.key, "task_id", task.id)
+        moved = self._one(statement, {"key": task.key, "id": task.id, **values})
+        if before is None or moved is None:
+            return moved
+        held = before.estimate if before.status == "running" else 0
+        now_held = moved.estimate if moved.status == "running" else moved.used or 0
+        self.charge(moved, now_held - held)
+        return moved
+
+
+class ChargesTheWholeEstimate(Stranger, Store):
+    """Charges the whole estimate for a running task that is cancelled."""
+
+    def add(self, task: Task) -> bool:
+        """Keep it as one that is billed for what was rendered."""
+        return super().add(task._replace(on_cancel="keep"))
+
+    def cancel(self, task: Task, now: int, second: int) -> Task:
+        """Count all of it as rendered."""
+        return super().cancel(task, now, max(second, task.ends_at))
+
+
+class SharesTheAccount(Stranger, Service):
+    """Has somebody else spend on the owner's account and key all the time."""
+
+    unproven = ACCOUNT_ROWS
+
+    def tick(self) -> list[tuple[str, Document]]:
+        """Charge a little for what is nobody's task, every 150 ms."""
+        now = time.monotonic()
+        if now - getattr(self, "_charged_at", 0.0) >= _EVERY:
+            self._charged_at = now
+            work = self.draft(OWNER, {"model": "sim-quick", "params": {}})
+            with self.store.transaction():
+                self.store.charge(work, _FOREIGN_CHARGE)
+        return super().tick()

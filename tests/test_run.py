@@ -1,0 +1,368 @@
+"""A run begins with a sign of life, ends in order however it ends, and leaves nothing running."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from conftest import REFERENCE_PROFILE, SMOKE_ROWS, Recorded, clean_environment, recorded, suite_command
+from stand_in import KEY, Heard, answer, nowhere, profile, standing_in
+from told import CONTRACT
+
+from conformance.depth import DEPTHS
+from conformance.exchange import Operation
+from conformance.journal import Journal
+from conformance.reference.faults import FAULTS
+from conformance.requirements import catalogue
+from conformance.run import Order, Run, Unreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import BeginRun, RunSuite
+
+DEGENERATE = [name for name, made in FAULTS.items() if made.degenerate]
+UNAUTHORISED = answer(401, {"error": {"code": "invalid_api_key", "message": "No.", "type": "authentication_error"}})
+UNKNOWN = answer(404, {"error": {"code": "task_not_found", "message": "No.", "type": "invalid_request_error"}})
+_LONGEST = 60.0
+
+
+def at_the_service(service: dict[str, Any]) -> list[str]:
+    """The options that name the reference service as a target of the user's own."""
+    return ["--target", str(REFERENCE_PROFILE), "--base-url", service["base_url"]]
+
+
+# a sign of life
+
+
+def silence(says: bytes, begin_run: BeginRun) -> str:
+    """Why nothing can be learned from a target that answers so."""
+    run, _ = begin_run(lambda _: says, limits__retries=0)
+    with pytest.raises(Unreachable) as caught:
+        run.begin()
+    return str(caught.value)
+
+
+def test_nobody_there_is_said_in_a_sentence(journal: Journal, tmp_path: Path) -> None:
+    """With the address, and what to look at."""
+    made = profile(nowhere(), limits__retries=0)
+    order = Order(
+        profile=made, contract=CONTRACT, depth=DEPTHS["smoke"], only=("STATE-1",), seed=1, report_dir=tmp_path
+    )
+    run = Run(order, journal)
+    with pytest.raises(Unreachable, match=rf"{made.base_url} does not answer .*refused.*check base_url"):
+        run.begin()
+    run.close()
+
+
+@pytest.mark.parametrize("content", [b"<html><title>Log in</title></html>", b"", b"[]", b"404 page not found"])
+def test_what_is_no_such_api_is_said_in_a_sentence(begin_run: BeginRun, content: bytes) -> None:
+    """A login page, an empty answer, a router's own 404."""
+    said = silence(answer(200, content=content, content_type="text/html"), begin_run)
+    assert "answered 200 with 'text/html'" in said
+    assert "check base_url (does it end in /v1?)" in said
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_is_said_in_a_sentence(begin_run: BeginRun, status: int) -> None:
+    """With the variable that holds it, and without the key."""
+    said = silence(UNAUTHORISED.replace(b"401", str(status).encode(), 1), begin_run)
+    assert f"refuses the owner's key, which is in CONFORMANCE_OWNER_KEY: {status}" in said
+    assert KEY not in said
+
+
+def test_a_target_that_refuses_every_submit_is_no_reason_to_stop(begin_run: BeginRun) -> None:
+    """There are rows that need no task of ours."""
+    run, _ = begin_run(lambda _: UNKNOWN)
+    run.begin()
+    assert "submit was not accepted" in " ".join(run.provision.used_up.values())
+
+
+# sweeping
+
+
+def test_what_may_have_been_made_is_cancelled_too(begin_run: BeginRun) -> None:
+    """A submit that was never answered may have made a task: it is cancelled by its own name."""
+    run, server = begin_run(lambda heard: b"" if "submit" in heard.path else UNKNOWN, limits__retries=0)
+    body: dict[str, object] = {"model": "boat", "params": {}, "out_task_id": "boat-1"}
+    run.client.submit(1, "owner", body)
+    run.client.unanswered = 0
+    assert run.sweep() == 0
+    assert [heard.document for heard in server.heard] == [body, {"out_task_id": "boat-1"}]
+
+
+def test_an_unknown_id_looks_like_a_known_one(begin_run: BeginRun) -> None:
+    """Of the target's own shape, so that its shape is no reason to refuse it."""
+    run, _ = begin_run(lambda _: UNKNOWN)
+    for known in ("task_01JZ8Q4M7T9V2K5XNB3CWEH6RD", "3f2b8c1e-9d4a-4c6b-8e2f-1a2b3c4d5e6f", "gen_abcdef0123456789"):
+        made = run.unknown_task_id(known)
+        assert made != known
+        assert (
+            re.sub(r"[a-z]", "a", re.sub(r"[0-9]", "0", re.sub(r"[A-Z]", "A", made)))[:5]
+            == re.sub(r"[a-z]", "a", re.sub(r"[0-9]", "0", re.sub(r"[A-Z]", "A", known)))[:5]
+        )
+        assert len(made) == len(known)
+
+
+# whole runs
+
+
+def test_the_sound_service_passes(smoke: Recorded) -> None:
+    """Every row that was asked for, with exit code 0."""
+    assert smoke.code == 0, smoke.stdout + smoke.stderr
+    assert set(smoke.verdicts) == set(SMOKE_ROWS.split(","))
+    assert set(smoke.verdicts.values()) == {"pass"}
+    assert smoke.summary["run"]["left_running"] == 0
+
+
+def test_no_key_is_in_anything_that_a_run_leaves(smoke: Recorded, service: dict[str, Any]) -> None:
+    """Not in a file, not on the terminal."""
+    left = b"".join(path.read_bytes() for path in smoke.folder.rglob("*") if path.is_file())
+    left += smoke.stdout.encode() + smoke.stderr.encode()
+    assert [role for role, key in service["keys"].items() if key.encode() in left] == []
+    assert b"$KEY" in left
+
+
+def test_a_recorded_run_is_judged_the_same_again(smoke: Recorded, run_suite: RunSuite, tmp_path: Path) -> None:
+    """Offline, from the journal alone."""
+    copy = tmp_path / "journal.sqlite"
+    copy.write_bytes(smoke.journal.read_bytes())
+    again = run_suite("judge", str(copy), "--report-dir", "results")
+    assert again.code == smoke.code
+    assert again.verdicts == smoke.verdicts
+    assert {row: said["held"] for row, said in again.summary["requirements"].items()} == {
+        row: said["held"] for row, said in smoke.summary["requirements"].items()
+    }
+
+
+_VARYING = re.compile(r"task_[0-9A-Z]{26}|[0-9a-f]{10}-conformance|\d{17}")
+
+
+def calls(path: Path) -> list[tuple[str, str, str]]:
+    """The submits and cancels in a journal, in order, with what names tasks left out."""
+    with contextlib.closing(Journal.open(path)) as journal:
+        return [
+            (each.request.operation, _VARYING.sub("…", each.request.url), _VARYING.sub("…", repr(each.request.content)))
+            for each in journal.exchanges()
+            if each.request.operation in {Operation.CANCEL, Operation.SUBMIT}
+        ]
+
+
+def test_one_seed_generates_the_same_calls(
+    smoke: Recorded, service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Two runs say the same in the same order, apart from what the target and chance named."""
+    options = ["--depth", "smoke", "--only", SMOKE_ROWS, "--seed", "7", "--report-dir", str(tmp_path / "r")]
+    again = recorded(tmp_path / "r", "run", *at_the_service(service), *options, environ=service_environ, cwd=tmp_path)
+    one, two = ([re.sub(r"http://[^/]+", "", str(call)) for call in calls(run.journal)] for run in (smoke, again))
+    assert len(one) > 20
+    assert one == two
+
+
+def test_a_spent_budget_ends_in_order(service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path) -> None:
+    """Rows stay open with the reason, and the run ends as any other."""
+    options = ["--depth", "smoke", "--only", "STATE-1,STATE-2", "--set", "budget.tasks=2", "--report-dir", "r"]
+    run = recorded(tmp_path / "r", "run", *at_the_service(service), *options, environ=service_environ, cwd=tmp_path)
+    assert run.code == 3, run.stdout + run.stderr
+    assert set(run.verdicts.values()) == {"inconclusive"}
+    assert "the budget of 2 tasks is spent; raise budget.tasks" in run.stdout
+    assert run.summary["submits"] == 2
+    assert run.summary["run"]["ended"]
+
+
+def test_services_that_are_none_pass_nothing(tmp_path: Path) -> None:
+    """Answering nothing, or always the same, keeps no MUST row."""
+
+    def score(fault: str) -> tuple[int, list[str]]:
+        options = ["--depth", "smoke", "--seed", "5", "--fault", fault, "--report-dir", fault]
+        run = recorded(tmp_path / fault, "run", *options, environ={}, cwd=tmp_path)
+        passed = [row for row, verdict in run.verdicts.items() if verdict == "pass"]
+        return run.code, [row for row in passed if catalogue()[row].level == "MUST"]
+
+    with ThreadPoolExecutor(2) as pool:
+        scores = dict(zip(DEGENERATE, pool.map(score, DEGENERATE), strict=True))
+    assert {fault: passed for fault, (_, passed) in scores.items()} == {fault: [] for fault in DEGENERATE}
+    assert {code for code, _ in scores.values()} <= {1, 3}
+    assert len(scores) >= 3
+
+
+# runs that are cut off
+
+
+class Cut:
+    """A run that a signal ended when it was well under way."""
+
+    def __init__(self, service: dict[str, Any], environ: dict[str, str], folder: Path, number: signal.Signals) -> None:
+        options = ["--depth", "standard", "--only", "STATE,IDENT", "--report-dir", str(folder)]
+        process = subprocess.Popen(
+            suite_command("run", *at_the_service(service), *options),
+            env=clean_environment(environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.journal = folder / "journal.sqlite"
+        wait_until(lambda: len(self.tasks()) > 12, process)
+        process.send_signal(number)
+        self.stdout, self.stderr = process.communicate(timeout=_LONGEST)
+        self.code = process.returncode
+
+    def tasks(self) -> list[tuple[str, str]]:
+        """The tasks that the run has made so far, each with its role."""
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self.journal)) as connection:
+            rows = connection.execute("SELECT record FROM task").fetchall()
+            return [(task["task_id"], task["role"]) for task in (json.loads(record) for (record,) in rows)]
+        return []
+
+
+def wait_until(met: Any, process: subprocess.Popen[str]) -> None:  # noqa: ANN401 - a question without arguments
+    """Wait for something that a running process does."""
+    give_up = time.monotonic() + _LONGEST
+    while not met():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def cut(
+    service: dict[str, Any], service_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[signal.Signals, Cut]:
+    """Three runs that were cut off, each by another signal, at the same time."""
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+    with ThreadPoolExecutor(len(signals)) as pool:
+        folders = [tmp_path_factory.mktemp(number.name) for number in signals]
+        made = pool.map(lambda number, folder: Cut(service, service_environ, folder, number), signals, folders)
+        return dict(zip(signals, made, strict=True))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_running(
+    cut: dict[signal.Signals, Cut], service: dict[str, Any], number: signal.Signals
+) -> None:
+    """Every task that it made has ended, and its report is printed all the same."""
+    run = cut[number]
+    assert run.code not in {0, 4}, run.stderr
+    assert "MUST rows passed" in run.stdout
+    assert "broke off" in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+    found = {}
+    for task_id, role in run.tasks():
+        headers = {"authorization": f"Bearer {service['keys'][role]}"}
+        shown = httpx.post(
+            f"{service['base_url']}/tasks/query", json={"task_id": task_id}, headers=headers, trust_env=False
+        )
+        found[task_id] = shown.json()["status"]
+    assert len(found) > 12
+    assert set(found.values()) <= {"cancelled", "completed", "failed"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_journal_of_a_cut_off_run_is_judged(
+    cut: dict[signal.Signals, Cut], run_suite: RunSuite, number: signal.Signals
+) -> None:
+    """What was told until then counts, and nothing lawful is blamed; but nothing is proven."""
+    run = run_suite("judge", str(cut[number].journal), "--report-dir", "results")
+    assert run.code == 3, run.stdout + run.stderr
+    assert "fail" not in run.verdicts.values()
+    assert "pass" in run.verdicts.values()
+    assert "Traceback" not in run.stderr
+
+
+def test_a_run_that_is_interrupted_while_it_begins_sweeps_too(tmp_path: Path) -> None:
+    """Ctrl-C between a submit and its answer: what was made, and what may have been made, is cancelled."""
+    running: list[subprocess.Popen[str]] = []
+
+    def says(heard: Heard) -> bytes | Iterator[bytes]:
+        if not heard.path.endswith("/submit"):
+            return UNKNOWN if "query" in heard.path else answer(200, {"task_id": "task_1", "status": "cancelled"})
+        if sum(each.path == heard.path for each in server.heard) == 1:
+            return answer(200, {"task_id": "task_1", "status": "pending"})
+        running[0].send_signal(signal.SIGINT)
+        return iter(lambda: time.sleep(1) or b"", b"")
+
+    with standing_in(says) as server:
+        options = ["--base-url", server.base_url, "--depth", "smoke", "--only", "STATE-1", "--report-dir", "r"]
+        process = subprocess.Popen(
+            suite_command("run", *options),
+            env=clean_environment({"CONFORMANCE_OWNER_KEY": KEY}),
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        running.append(process)
+        said, _ = process.communicate(timeout=_LONGEST)
+    assert process.returncode == 3, said
+    second = [heard.document for heard in server.heard if heard.path.endswith("/submit")][1]
+    cancels = [(heard.path, heard.content) for heard in server.heard if "cancel" in heard.path]
+    assert ("/v1/tasks/cancel/task_1", b"") in cancels
+    assert json.dumps({"out_task_id": second["out_task_id"]}).encode() in [content for _, content in cancels]
+
+
+# as plain pytest
+
+
+def test_the_suite_runs_as_plain_pytest(
+    service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """From any folder, with settings from the environment, and the exit code of the verdicts."""
+    profile_ = tmp_path / "target.toml"
+    text = REFERENCE_PROFILE.read_text(encoding="utf-8")
+    profile_.write_text(text.replace("http://127.0.0.1", service["base_url"]), encoding="utf-8")
+    options = ["--target", str(profile_), "--depth", "smoke", "--only", "STATE-1", "--report-dir", "out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--pyargs", "conformance.suite", *options],
+        env=clean_environment(service_environ),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✓ STATE-1" in done.stdout
+    assert "1 of 1 MUST rows passed" in done.stdout
+    assert (tmp_path / "out" / "journal.sqlite").is_file()
+
+
+def test_the_tests_of_others_are_left_alone(tmp_path: Path) -> None:
+    """Their options and fixtures may have our names, and their exit code is their own."""
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n"
+        "def pytest_addoption(parser):\n"
+        "    for name in ('--target', '--depth', '--only', '--seed', '--contract', '--report-dir'):\n"
+        "        parser.addoption(name, default='theirs')\n"
+        "@pytest.fixture\n"
+        "def teller(request):\n"
+        "    return request.config.getoption('--target')\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "test_theirs.py").write_text(
+        "def test_one(teller):\n    assert teller == 'theirs'\ndef test_two():\n    assert False\n", encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "-p", "no:cacheprovider", "-q"],
+        env=clean_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 passed" in done.stdout
+    assert "onformance" not in done.stdout
+    assert sorted(os.listdir(tmp_path)) == ["conftest.py", "test_theirs.py"]
