@@ -85,7 +85,7 @@ def around(story: Story, moment: Moment, *, role: str | None = None, since: floa
 
 def expected(story: Story, window: Window) -> Decimal | None:
     """The credits that the story's tasks have cost between two readings, none where that is not certain."""
-    if not story.alone:
+    if not story.alone or window.last.ended_at > story.alone_until:
         return None
     total = _NOTHING
     for task in story.tasks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -160,6 +161,50 @@ def judge(journal: Path, report_dir: Path | None) -> None:
 
 
 @main.command()
+@click.argument("file", type=_FILE)
+@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
+@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
+@click.option("--fault", metavar="NAME", callback=_known_fault, help="Replay on the reference service with that fault.")
+def replay(  # noqa: PLR0917 - one parameter an option
+    file: Path,
+    target: Path | None,
+    base_url: str | None,
+    overrides: tuple[str, ...],
+    contract: Path | None,
+    report_dir: Path | None,
+    fault: str | None,
+) -> None:
+    r"""Tell the program that broke a requirement once more, and say whether it still does.
+
+    FILE is a replay-<REQUIREMENT>.json from the report folder of a run. Exit codes: 0 fixed, 1 still broken,
+    2 usage error or no such replay, 3 nobody can tell, 4 the suite itself is at fault.
+
+    \b
+    Examples:
+      cancel-conformance replay reports/latest/replay-BILL-9.json --target staging.toml
+      cancel-conformance replay replay-IDENT-4.json --fault accepts-both-identifiers
+    """
+    from conformance.running import Asked, UsageProblem
+    from conformance.running import replay as tell_again
+
+    asked = Asked(
+        target=target, base_url=base_url, overrides=overrides, contract=contract, report_dir=report_dir, fault=fault
+    )
+    try:
+        code = tell_again(file, asked, os.environ)
+    except UsageProblem as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
+        traceback.print_exc()
+        code = ExitCode.OUR_FAULT
+    sys.exit(code)
+
+
+@main.command()
 @click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
 def requirements(only: str) -> None:
     r"""List the catalogue: what a conformant cancel endpoint owes its callers.
@@ -231,9 +276,7 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The seed of every run.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; as many as there are processors.")
-@click.option(
-    "-k", "keyword", default="", metavar="TEXT", help="Only the faults and strangers whose names contain the text."
-)
+@click.option("-k", "keyword", default="", metavar="TEXT", help="Only the variants whose names contain the text.")
 def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
     r"""Judge the suite itself: against the sound reference service, its lawful variants, and every fault.
 

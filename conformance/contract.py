@@ -87,6 +87,16 @@ class Contract:
         return found
 
     @cached_property
+    def balance_header(self) -> str | None:
+        """The name of the header in which, as documented, a query's answer tells the credits left."""
+        for response in self._operation("queryTask")["responses"].values():
+            told = self._referred(response["$ref"]) if "$ref" in response else response
+            for name, header in told.get("headers", {}).items():
+                if header.get("$ref", "").endswith("/RemainingCredits"):
+                    return str(name)
+        return None
+
+    @cached_property
     def most_bytes(self) -> int:
         """The largest body that the documentation allows, in bytes."""
         return int(self.document.get("x-max-body-bytes", 1 << 20))

@@ -22,7 +22,8 @@ from conformance.verdict import Judgement, Outcome
 _SCHEMA: Final = """
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE story (
-    number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0
+    number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0,
+    alone_until REAL NOT NULL DEFAULT 9e999
 );
 CREATE TABLE task (task_id TEXT PRIMARY KEY, record TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE cast_ (story INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (story, task_id)) WITHOUT ROWID;
@@ -111,6 +112,10 @@ class Journal:
             "INSERT INTO story (title, aims, alone) VALUES (?, ?, ?) RETURNING number", (title, ",".join(aims), alone)
         ).fetchone()
         return int(row[0])
+
+    def end_story(self, story: int, instant: float) -> None:
+        """The story was told to its end; what is added later is no longer alone."""
+        self._connection.execute("UPDATE story SET alone_until = ? WHERE number = ?", (instant, story))
 
     def begin_exchange(self, story: int, request: Request, sent_at: float) -> int:
         """A request that is about to leave; the number of its exchange."""
@@ -253,10 +258,10 @@ class Journal:
 
     def stories(self, terms: Terms) -> Iterator[tuple[int, Story]]:
         """Every story with its number, told again from what was on the wire."""
-        rows = self._connection.execute("SELECT number, title, alone FROM story ORDER BY number").fetchall()
-        for number, title, alone in rows:
+        rows = self._connection.execute("SELECT number, title, alone, alone_until FROM story ORDER BY number").fetchall()
+        for number, title, alone, until in rows:
             tasks, exchanges = self._tasks_of(number), self._exchanges_of(number)
-            yield number, Story(tasks, exchanges, terms, title, alone=bool(alone))
+            yield number, Story(tasks, exchanges, terms, title, alone=bool(alone), alone_until=until)
 
     def aims(self) -> Mapping[int, tuple[str, ...]]:
         """The rows at which each story aims, by its number; housekeeping aims at none."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import conformance
 from conformance.account import readings
@@ -206,7 +206,7 @@ def names(step: Step) -> tuple[int, ...]:
 
 def with_one_key(program: Program) -> Program:
     """The program as it is where the owner's is the only key."""
-    return tuple(replace(step, key=Key.OWNER) if hasattr(step, "key") else step for step in program)
+    return tuple(_changed(step, key=Key.OWNER) if hasattr(step, "key") else step for step in program)
 
 
 def grounded(program: Sequence[Step]) -> Program:
@@ -222,8 +222,13 @@ def grounded(program: Sequence[Step]) -> Program:
 
 
 def _renumbered(step: Step, numbers: Mapping[int, int]) -> Step:
-    changed = {field: numbers[getattr(step, field)] for field in ("task", "other") if hasattr(step, field)}
-    return replace(step, **changed)
+    return _changed(
+        step, **{field: numbers[getattr(step, field)] for field in ("task", "other") if hasattr(step, field)}
+    )
+
+
+def _changed(step: Step, **fields: object) -> Step:
+    return cast("Step", replace(cast("Any", step), **fields))
 
 
 def _out(task: Task) -> str:
@@ -488,7 +493,9 @@ def reproduction(life: Life, replay: Replay, path: Path, profile: Profile) -> st
     for number, told in enumerate(life.told, start=1):
         lines.append(f"  {number:>3}  {told.step}")
         lines += [f"       {command(life, told, profile.base_url)}"] if told.exchanges else []
-    lines += ["       and then: look at every task, end it, and read the account"]
+    lines += [
+        "       and at the end: look at every task, cancel by path what is in flight, look again, read the account"
+    ]
     lines += [f"  replay  cancel-conformance replay {shlex.quote(str(path))} {_target(profile)}"]
     return "\n".join(lines)
 
@@ -648,14 +655,16 @@ def _program(given: object) -> Program:
 
 def _step(given: object, where: str) -> Step:
     step = _object(given, where)
-    kind = STEPS.get(step["do"]) if isinstance(step.get("do"), str) else None
+    do = step.get("do")
+    kind: Any = STEPS.get(do) if isinstance(do, str) else None
     if kind is None:
-        raise _Wrong(f"{where}.do is {_shown(step.get('do'))}; allowed: {', '.join(STEPS)}")
+        raise _Wrong(f"{where}.do is {_shown(do)}; allowed: {', '.join(STEPS)}")
     wanted = [field.name for field in fields(kind)]
     for name in step:
         if name not in {"do", *wanted}:
             raise _Wrong(f"{where}.{name} is not known; allowed: do, {', '.join(wanted)}")
-    return kind(**{name: _value(name, step.get(name), f"{where}.{name}") for name in wanted})
+    made: Step = kind(**{name: _value(name, step.get(name), f"{where}.{name}") for name in wanted})
+    return made
 
 
 def _value(name: str, given: object, where: str) -> Any:  # noqa: ANN401 - as the field has it

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import conformance
 from conformance.account import LEDGER, noise
 from conformance.checks import judgements
-from conformance.exchange import ABSENT, Exchange, Form
+from conformance.exchange import ABSENT, Answer, Exchange, Form
 from conformance.lawful import Task
 from conformance.requirements import catalogue
 from conformance.states import TERMINAL, State
@@ -77,6 +77,7 @@ class Run:
         )
         self.tellings: list[Telling] = []
         self.silence = ""
+        self.account_url, self.account_header = profile.account.url, profile.account.header
         self._ledger_story = journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
         self._ledger: list[Exchange] = []
         self._ends: dict[str, Exchange] = {}
@@ -93,7 +94,7 @@ class Run:
         base = self.order.profile.base_url
         if exchange.answer is None:
             raise Unreachable(f"{base} does not answer ({exchange.lost}); check base_url and that the service is up")
-        if not isinstance(exchange.answer.document, dict):
+        if not isinstance(exchange.answer.document, dict) and not self._cancels_speak_json(story):
             kind = exchange.answer.header("content-type") or "no content type"
             raise Unreachable(
                 f"{exchange.request.url} answered {exchange.answer.status} with {kind!r:.60} where JSON was wanted;"
@@ -105,8 +106,26 @@ class Run:
                 f"{base} refuses the owner's key, which is in {variable}: {exchange.answer.status};"
                 f" check {variable} and [auth] header"
             )
+        self._find_the_account(exchange.answer)
         self.read_accounts()
         self.provision.order(self.order.depth.shared)
+
+    def _cancels_speak_json(self, story: int) -> bool:
+        """Whether the endpoint under test, at least, answers in JSON."""
+        [*_, exchange] = self.client.cancel(story, "owner", Call(path=self.unknown_task_id()))
+        return exchange.answer is not None and isinstance(exchange.answer.document, dict)
+
+    def _find_the_account(self, answer: Answer) -> None:
+        """Where the profile names no place for the credits left, take the documented header, if it is there (R16)."""
+        header = self.order.contract.balance_header
+        if self.account_url is None and self.account_header is None and header is not None and answer.header(header):
+            self.account_header = header
+            self.terms = replace(self.terms, balance_header=header)
+            self.journal.note("terms", {**terms_notes(self.order.profile), "balance_header": header})
+        if self.account_url is None and self.account_header is None:
+            reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
+            unseen = {row.id: reason for row in catalogue().values() if "accounting" in row.needs}
+            self.journal.note("not_observable", unseen | not_observable(self.order.profile))
 
     def unknown_task_id(self, like: str | None = None) -> str:
         """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
@@ -144,11 +163,10 @@ class Run:
 
     def read_accounts(self) -> None:
         """Read every account that can be read, for the sum over the whole run."""
-        account = self.order.profile.account
         for role in ("owner", *self.order.profile.others):
-            if account.url is not None:
-                self._ledger += self.client.account(self._ledger_story, role, account.url)
-            if account.header is not None:
+            if self.account_url is not None:
+                self._ledger += self.client.account(self._ledger_story, role, self.account_url)
+            if self.account_header is not None:
                 unknown = self.unknown_task_id()
                 self._ledger += self.client.query(self._ledger_story, role, "task_id", unknown)
 

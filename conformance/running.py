@@ -12,21 +12,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from conformance.account import noise
 from conformance.contract import Contract, ContractError
 from conformance.depth import DEPTHS
 from conformance.journal import Journal, JournalError
 from conformance.report.progress import Progress
 from conformance.report.summary import Summary, judge_again, summarise
-from conformance.report.text import STYLES, closing, messages, table
+from conformance.report.text import STYLES, closing, messages, printable, table
 from conformance.requirements import catalogue, selected
 from conformance.run import Order
 from conformance.target.profile import Profile, ProfileError, load
-from conformance.verdict import ExitCode
+from conformance.verdict import ExitCode, Verdict
+
+if TYPE_CHECKING:
+    from conformance.life import Replay
 
 _REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
 _REFERENCE_KEYS: Final = ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY", "CONFORMANCE_REVOKED_KEY")
@@ -98,6 +102,72 @@ def judge_recorded(path: Path, report_dir: Path | None) -> ExitCode:
         write_reports(summary, report_dir)
     show(summary)
     return summary.exit_code
+
+
+def replay(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
+    """Tell the program of a replay again, step by step, and say whether it still breaks its requirement.
+
+    Raises:
+        UsageProblem: the file holds no replay, or something is wrong with what was asked for.
+    """
+    from conformance.life import NoReplay, Replay
+
+    try:
+        kept = Replay.read(path)
+    except NoReplay as error:
+        raise UsageProblem(str(error)) from error
+    folder = asked.report_dir or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ-replay")
+    with _target(asked, environ) as profile:
+        order = _order(replace(asked, only=kept.requirement, report_dir=folder), profile)
+        order = replace(order, depth=replace(order.depth, shared=0))
+        with contextlib.closing(Journal.create(folder / f"{path.stem}.sqlite")) as journal:
+            hindrance = _retell(kept, order, journal)
+            summary = summarise(journal)
+    return _show_replayed(summary, hindrance)
+
+
+def _retell(kept: Replay, order: Order, journal: Journal) -> str:
+    """Tell the program and print its steps; what kept it from its end, if anything did."""
+    from conformance.life import Life, outcome, prove_forms
+    from conformance.run import Run, Unreachable
+    from conformance.teller import Teller
+
+    roles = ("owner", *order.profile.others)
+    run = Run(order, journal)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run.begin()
+        print(f"{kept.requirement} in {kept.size}, told to {order.profile.name or order.profile.base_url}\n")  # noqa: T201
+        life = Life(Teller(run, "a replay", (kept.requirement,)).story(alone=True), kept.program, roles)
+        for number, told in enumerate(life.tell(), start=1):
+            print(f"  {number:>3}  {told.step}  →  {outcome(life, told)}")  # noqa: T201 - the command's output
+        life.telling.judge()
+        if moved := noise(life.telling.told()):
+            journal.note("noise", moved)
+        prove_forms(run, roles)
+    except Unreachable as error:
+        return str(error)
+    except KeyboardInterrupt:
+        return "it was interrupted"
+    else:
+        return life.stuck
+    finally:
+        run.sweep()
+        run.close()
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _show_replayed(summary: Summary, hindrance: str) -> ExitCode:
+    """Print what came of a replay: still broken, fixed, or why nobody can tell."""
+    [row] = summary.asked
+    if row.ruling.broken:
+        print("\n".join(["", "still broken", "", *messages(summary)]))  # noqa: T201 - the command's output
+        return ExitCode.FAILED
+    if row.ruling.held and not hindrance and row.ruling.verdict is Verdict.PASS:
+        print("\nfixed")  # noqa: T201 - the command's output
+        return ExitCode.PASSED
+    print(f"\ncannot tell: {printable(hindrance or row.ruling.reason)}")  # noqa: T201 - the command's output
+    return ExitCode.INCONCLUSIVE
 
 
 def write_reports(summary: Summary, folder: Path) -> None:

@@ -77,7 +77,7 @@ class Trial:
 
 
 def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCode:
-    """Try the sound service, the strangers and the faults, print the matrix, and say whether the suite may be trusted."""
+    """Try the sound service, strangers and faults, print the matrix, and say whether the suite may be trusted."""
     judged = {row.id for row in catalogue().values() if not row.planned}
     chosen = [
         name for name, made in FAULTS.items() if keyword in name and (_degenerate(name) or judged & {*made.breaks})
@@ -97,6 +97,9 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCo
     click.echo(
         f"\n{seen} of {len(faults)} faults seen by just the rows they name, in {time.monotonic() - started:.0f} s"
     )
+    strangers = [trial for trial in trials if trial.stranger]
+    spared = sum(not trial.complaint for trial in strangers)
+    click.echo(f"{spared} of {len(strangers)} strangers blamed for nothing, and left open only for what they are")
     _print_uncaught(judged, faults)
     for trial in wrong:
         click.echo(click.style(f"✗ {trial.name}: {trial.complaint}", fg="red"))

@@ -200,7 +200,7 @@ class Moment:
 class Story:
     """What was said to and about `tasks`, in the order in which it was sent; immutable.
 
-    While a story that is `alone` was told, no other task of the run could move an account.
+    While a story that is `alone` was told, up to `alone_until`, no other task of the run could move an account.
     """
 
     def __init__(
@@ -211,12 +211,14 @@ class Story:
         title: str = "",
         *,
         alone: bool = False,
+        alone_until: float = float("inf"),
     ) -> None:
         self.tasks = tuple(tasks)
         self.exchanges = tuple(sorted(exchanges, key=lambda exchange: (exchange.sent_at, exchange.number)))
         self.terms = terms
         self.title = title
         self.alone = alone
+        self.alone_until = alone_until
         self._complaints: dict[tuple[str, bytes], Sequence[str]] = {}
 
     @cached_property

@@ -314,7 +314,7 @@ def _waited_for(submit: Submit) -> st.SearchStrategy[Step]:
 def _steps(tasks: int) -> st.SearchStrategy[Step]:
     """A step among so many tasks; every second one is a cancel."""
     task = st.integers(0, tasks - 1)
-    often = {
+    often: dict[st.SearchStrategy[Step], int] = {
         st.builds(Cancel, task=task, form=forms, key=_keys): 5,
         st.builds(CancelBoth, task=task, other=task, turned=st.booleans(), key=_keys): 1,
         st.builds(CancelAcross, task=task, other=task, field=_fields, key=_keys): 1,

@@ -77,6 +77,7 @@ class Telling:
     def __init__(self, teller: Teller, number: int, *, first: bool, alone: bool = False) -> None:
         self.number = number
         self.alone = alone
+        self.alone_until = float("inf")
         self.title = teller.title
         self.tasks: dict[str, Task] = {}
         self.exchanges: list[Exchange] = []
@@ -196,10 +197,9 @@ class Telling:
 
     def account(self, role: str = "owner") -> None:
         """Read what is left on the account of `role`, without asking for any task."""
-        account = self._run.order.profile.account
-        if account.url is not None:
-            self._hear(self._run.client.account(self.number, role, account.url))
-        if account.header is not None:
+        if self._run.account_url is not None:
+            self._hear(self._run.client.account(self.number, role, self._run.account_url))
+        if self._run.account_header is not None:
             self._hear(self._run.client.query(self.number, role, "task_id", self._run.unknown_task_id()))
 
     def wait(self, task: Task) -> None:
@@ -226,6 +226,8 @@ class Telling:
     def verify(self) -> None:
         """Have every check judge the story, and leave nothing of it running."""
         self._keep_or_end()
+        self.alone_until = time.monotonic()
+        self._run.journal.end_story(self.number, self.alone_until)
         self.judge()
         self._teller.broken += self.broken
         self._run.tellings.append(self)
@@ -239,7 +241,7 @@ class Telling:
 
     def told(self) -> Story:
         """The story so far."""
-        return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title, alone=self.alone)
+        return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title, alone=self.alone, alone_until=self.alone_until)
 
     def look_again(self, *, cancel_as: Form | None) -> None:
         """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered."""

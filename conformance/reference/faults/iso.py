@@ -64,7 +64,7 @@ class CancelsForeignTasks(Fault, Knowing):
         return self.show_cancelled(call, self.stop(call, task))
 
 
-class CancelsForeignTasksByOutTaskId(Fault, CancelsForeignTasks):
+class CancelsForeignTasksByOutTaskId(CancelsForeignTasks):
     """Cancels a foreign task that is named by its `out_task_id`."""
 
     breaks = ("ISO-1", "ISO-2", "ISO-3")

@@ -1,0 +1,341 @@
+"""Faults about keys: who is let in, in which way, and what those learn and do who are not."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.datastructures import Headers
+
+from conformance.reference.app import Api
+from conformance.reference.faults.fault import Fault
+from conformance.reference.refusal import Refused
+from conformance.reference.service import KEYS, OWNER, REVOKED, CancelCall, Identifier
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+UNAUTHORIZED: Final = 401
+_KNOWN: Final = "SELECT 1 FROM tasks WHERE id = ? OR out_id = ?"
+
+
+def credentials(headers: Headers) -> str:
+    """What stands behind the scheme."""
+    return headers.get("authorization", "").partition(" ")[2]
+
+
+def without(headers: Headers, name: str) -> Headers:
+    """The headers but for one."""
+    return Headers(raw=[(field, value) for field, value in headers.raw if field != name.encode()])
+
+
+class Lenient(Api):
+    """Gives a key that is not valid a second look: a part of the service that faults build on."""
+
+    def authenticate(self, headers: Headers) -> str:
+        """Let in whoever is excused."""
+        try:
+            return super().authenticate(headers)
+        except Refused:
+            excused = next(
+                (key for role, key in KEYS.items() if role != "revoked" and self.excuses(headers, key)), None
+            )
+            if excused is None:
+                raise
+            return excused
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Whether the headers are taken to show this valid key."""
+        raise NotImplementedError
+
+
+class Peeking(Api):
+    """Looks at what a cancel without a valid key asks for: a part of the service that faults build on."""
+
+    async def respond(self, request: Request) -> Response:
+        """Refuse, and then look."""
+        response = await super().respond(request)
+        if response.status_code != UNAUTHORIZED or "cancel" not in request.url.path:
+            return response
+        try:
+            self.handler(request)
+            call = CancelCall(OWNER, request.path_params.get("task_id"), await self.body(request))
+            self.peek(call, self.service.target(call))
+        except Refused as refusal:
+            return self.told(request, response, refusal)
+        return response
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:
+        """Do something about the call, or refuse it otherwise."""
+
+    def told(self, request: Request, response: Response, refusal: Refused) -> Response:
+        """Answer with what the look has brought up."""
+        if refusal.code == "invalid_param":
+            return response
+        told = self.refuse(request, refusal)
+        told.headers.update(self.accounting(None))
+        return told
+
+    def knows(self, identifier: Identifier) -> bool:
+        """Whether there is such a task at all."""
+        rows = self.service.store.connection.execute(_KNOWN, (identifier.value, identifier.value))
+        return rows.fetchone() is not None
+
+
+# --- AUTH-1, 2: who is let in ---
+
+
+class LetsAnyoneIn(Fault, Lenient):
+    """Takes a call without a key for the owner's."""
+
+    breaks = ("AUTH-1", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Fall back to a default user."""
+        return key == OWNER and not {"authorization", "x-api-key"} & set(headers)
+
+
+class AcceptsBeginningsOfKeys(Fault, Lenient):
+    """Takes a key that lacks no more than its last two characters for the whole."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Compare as many characters as were sent."""
+        shown = credentials(headers)
+        return key.startswith(shown) and len(shown) >= len(key) - 2
+
+
+class AcceptsKeysThatGoOn(Fault, Lenient):
+    """Compares a key as far as the valid one goes."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Compare as many characters as are known."""
+        return credentials(headers).startswith(key)
+
+
+class FoldsKeys(Fault, Lenient):
+    """Takes no notice of case in a key."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Compare small letters."""
+        return credentials(headers).lower() == key.lower()
+
+
+class MatchesKeysByPattern(Fault, Lenient):
+    """Takes `%` in a key for a wildcard."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Compare as LIKE does."""
+        shown = credentials(headers)
+        return "%" in shown and fnmatchcase(key, shown.replace("%", "*"))
+
+
+class TakesAnyScheme(Fault, Lenient):
+    """Takes a key under whatever scheme it comes."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Read the second word."""
+        return credentials(headers) == key
+
+
+class TakesOtherHeaders(Fault, Lenient):
+    """Takes a key from `x-auth-token`."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Read one header more."""
+        return key in headers.get("x-auth-token", "")
+
+
+class TakesAnEmptyKey(Fault, Lenient):
+    """Takes an empty key for the owner's."""
+
+    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Take it to mean nobody in particular."""
+        scheme, _, shown = headers.get("authorization", "-").partition(" ")
+        return key == OWNER and scheme.lower() == "bearer" and not shown.strip()
+
+
+class AnswersForbiddenWithoutAKey(Fault, Api):
+    """Answers 403 to a call without a valid key."""
+
+    breaks = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1")
+    also = ("AUTH-6", "AUTH-7")
+
+    def refuse(self, request: Request, refusal: Refused) -> Response:
+        """Mistake one status for the other."""
+        response = super().refuse(request, refusal)
+        response.status_code = 403 if response.status_code == UNAUTHORIZED else response.status_code
+        return response
+
+
+class MisnamesInvalidKeys(Fault, Api):
+    """Calls an invalid key `unauthorized`."""
+
+    breaks = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1")
+    also = ("AUTH-6", "AUTH-7")
+
+    def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
+        """Use the status for a code."""
+        document = super().envelope(refusal)
+        if refusal.code == "invalid_api_key":
+            document["error"]["code"] = "unauthorized"
+        return document
+
+
+class CallsAMissingKeyInvalid(Fault, Api):
+    """Answers 400 to a call without a key."""
+
+    breaks = ("AUTH-1",)
+    also = ("ERR-1", "AUTH-6", "AUTH-2")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Ask for the header first."""
+        if not {"authorization", "x-api-key"} & set(headers):
+            raise Refused.invalid("The header authorization is missing.")
+        return super().authenticate(headers)
+
+
+# --- AUTH-3: revoked ---
+
+
+class HonoursRevokedKeys(Fault, Api):
+    """Takes a revoked key, for the tasks that were its own."""
+
+    breaks = ("AUTH-3",)
+
+    def authenticate(self, headers: Headers) -> str:
+        """Read the list of keys, and not that of revocations."""
+        return REVOKED if credentials(headers) == REVOKED else super().authenticate(headers)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Find nothing else wrong with it."""
+        try:
+            return await super().cancel(key, request)
+        except Refused as refusal:
+            if key == REVOKED:
+                raise Refused("invalid_api_key", "This key is not valid.") from refusal
+            raise
+
+
+class LooksForTheTasksOfRevokedKeys(Fault, Api):
+    """Answers 404 instead of 401 to a revoked key."""
+
+    breaks = ("AUTH-3",)
+    also = ("ERR-1",)
+
+    def authenticate(self, headers: Headers) -> str:
+        """Take its tasks to be gone with it."""
+        if credentials(headers) == REVOKED:
+            raise Refused.unknown_task()
+        return super().authenticate(headers)
+
+
+# --- AUTH-4, 5, 6: what the uninvited do and learn ---
+
+
+class RefusesTheKeyButCancels(Fault, Peeking):
+    """Answers 401 to a call without a valid key, and cancels the task."""
+
+    breaks = ("AUTH-4",)
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - the call has it
+        """Have the work done before the key is judged."""
+        with suppress(Refused):
+            self.service.cancel(call)
+
+
+class LooksForTheTaskBeforeTheKey(Fault, Peeking):
+    """Answers 404 to a call without a valid key where the task is unknown."""
+
+    breaks = ("AUTH-5",)
+    also = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1")
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - whoever calls
+        """Look before asking."""
+        if not self.knows(identifier):
+            raise Refused.unknown_task()
+
+
+class ReadsTheBodyBeforeTheKey(Fault, Peeking):
+    """Answers 400 to a malformed call without a valid key."""
+
+    breaks = ("AUTH-6",)
+
+    def told(self, request: Request, response: Response, refusal: Refused) -> Response:  # noqa: ARG002 - overruled
+        """Answer what was found first."""
+        told = self.refuse(request, refusal)
+        told.headers.update(self.accounting(None))
+        return told
+
+
+# --- AUTH-7, 8: other ways ---
+
+
+class OverlooksXApiKey(Fault, Api):
+    """Does not know `x-api-key`."""
+
+    breaks = ("AUTH-7",)
+
+    def authenticate(self, headers: Headers) -> str:
+        """Read one header only."""
+        return super().authenticate(without(headers, "x-api-key"))
+
+
+class PrefersBearer(Fault, Api):
+    """Lets `Authorization` decide where `x-api-key` is sent too."""
+
+    breaks = ("AUTH-7",)
+
+    def authenticate(self, headers: Headers) -> str:
+        """Read it first."""
+        return super().authenticate(without(headers, "x-api-key") if "authorization" in headers else headers)
+
+
+class TakesEitherKey(Fault, Api):
+    """Lets in whoever shows a valid key in either header."""
+
+    breaks = ("AUTH-7",)
+
+    def authenticate(self, headers: Headers) -> str:
+        """Try one after the other."""
+        try:
+            return super().authenticate(headers)
+        except Refused:
+            return super().authenticate(without(headers, "x-api-key"))
+
+
+class MindsTheCaseOfTheScheme(Fault, Api):
+    """Knows the scheme as `Bearer` only."""
+
+    breaks = ("AUTH-8",)
+
+    def authenticate(self, headers: Headers) -> str:
+        """Compare to the letter."""
+        if not headers.get("authorization", "Bearer ").startswith("Bearer "):
+            raise Refused("invalid_api_key", "Send the key as Bearer.")
+        return super().authenticate(headers)
+
+
+def basic(text: str) -> str:
+    """The user of HTTP's basic scheme."""
+    try:
+        return base64.b64decode(text, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,456 @@
+"""Faults about odd and unreadable input, large bodies, other methods, and what refusals give away."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import unquote
+
+from conformance.reference.app import Api, Handler
+from conformance.reference.faults.fault import Fault
+from conformance.reference.refusal import Refused
+from conformance.reference.service import CancelCall, Document
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+_TWO_MEGABYTES: Final = 2 << 20
+_DEEP: Final = 1000
+_LONG: Final = 65_535
+_MALFORMED: Final = "The body is not well-formed JSON."
+
+
+def is_json(request: Request) -> bool:
+    """Whether a request says that its body is JSON."""
+    kind = request.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower() == "application/json"
+
+
+# --- ERR-3: what is no JSON object ---
+
+
+class Repairing(Api):
+    """Reads a body otherwise where it is no JSON object: a part of the service that faults build on."""
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Read it once more."""
+        try:
+            return super().read(request, content)
+        except Refused as refusal:
+            document = self.repair(content)
+            if not isinstance(document, dict):
+                raise refusal from None
+            return document
+
+    def repair(self, content: bytes) -> object:
+        """Make something of it that is an object, if it can be done."""
+        raise NotImplementedError
+
+
+class BreaksDownOnMalformedJson(Fault, Repairing):
+    """Answers 500 to a body that is not well-formed JSON."""
+
+    breaks = ("ERR-3",)
+    also = ("ERR-7",)
+
+    def repair(self, content: bytes) -> object:
+        """Take it for granted that it is."""
+        json.loads(content)
+        return None
+
+
+class BreaksDownOnWhatIsNoObject(Fault, Repairing):
+    """Answers 500 to a body that is JSON and no object."""
+
+    breaks = ("ERR-3",)
+    also = ("ERR-7",)
+
+    def repair(self, content: bytes) -> object:
+        """Take it for granted that it has fields."""
+        try:
+            document: Any = json.loads(content)
+        except ValueError:
+            return None
+        document.get("task_id")
+        return None
+
+
+class RepairsCutOffBodies(Fault, Repairing):
+    """Adds the braces and quotes that are missing at the end of a body, and acts on it."""
+
+    breaks = ("ERR-3",)
+
+    def repair(self, content: bytes) -> object:
+        """Try the usual endings."""
+        for end in (b"}", b'"}'):
+            try:
+                return json.loads(content + end)
+            except ValueError:
+                continue
+        return None
+
+
+class OverlooksGarbageBehind(Fault, Repairing):
+    """Acts on the first object in a body, whatever follows it."""
+
+    breaks = ("ERR-3",)
+
+    def repair(self, content: bytes) -> object:
+        """Stop reading at the last brace that fits."""
+        try:
+            return json.JSONDecoder().raw_decode(content.decode())[0]
+        except ValueError:
+            return None
+
+
+class UnpacksLists(Fault, Repairing):
+    """Acts on the first object in a list."""
+
+    breaks = ("ERR-3",)
+
+    def repair(self, content: bytes) -> object:
+        """Take a batch of one for one."""
+        try:
+            document = json.loads(content)
+        except ValueError:
+            return None
+        return document[0] if isinstance(document, list) and document else None
+
+
+# --- ERR-7: odd and readable ---
+
+
+class ActsOnBothOfDoubledKeys(Fault, Api):
+    """Cancels the tasks of both values of a doubled key."""
+
+    breaks = ("ERR-7",)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Act on each."""
+        values = doubled(await request.body())
+        for value in values[:-1]:
+            self.service.cancel(CancelCall(key, None, {"task_id": value}))
+        if values:
+            return self.answer(self.service.cancel(CancelCall(key, None, {"task_id": values[-1]})))
+        return await super().cancel(key, request)
+
+
+class ActsOnTheFirstAndShowsTheLast(Fault, Api):
+    """Cancels the task of the first of two values of a key, and shows the task of the last."""
+
+    breaks = ("ERR-7",)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Have two readers that disagree."""
+        values = doubled(await request.body())
+        if not values:
+            return await super().cancel(key, request)
+        self.service.cancel(CancelCall(key, None, {"task_id": values[0]}))
+        return self.answer(self.service.query(key, {"task_id": values[-1]}))
+
+
+def doubled(content: bytes) -> list[str]:
+    """The values of the key `task_id` where it stands twice."""
+    try:
+        pairs = json.loads(content, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        return []
+    values = [value for name, value in pairs if name == "task_id" and isinstance(value, str)]
+    return values if len(values) > 1 else []
+
+
+class BreaksDownOnNul(Fault, Api):
+    """Answers 500 to a body with a NUL in a string."""
+
+    breaks = ("ERR-7",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Hand it to a database that takes none."""
+        if b"\\u0000" in content:
+            raise ValueError(content)
+        return super().read(request, content)
+
+
+class BreaksDownOnDepth(Fault, Api):
+    """Answers 500 to a body that is nested deeply."""
+
+    breaks = ("ERR-7",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Exhaust the stack."""
+        if content.count(b"[") + content.count(b"{") > _DEEP:
+            raise MemoryError
+        return super().read(request, content)
+
+
+class BreaksDownOnHugeIntegers(Fault, Api):
+    """Answers 500 to a body with an integer of thousands of digits."""
+
+    breaks = ("ERR-7",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Read it with a reader that has a limit."""
+        document = super().read(request, content)
+        json.loads(content)
+        return document
+
+
+class BreaksDownOnLoneSurrogates(Fault, Api):
+    """Answers 500 to a body with half a character."""
+
+    breaks = ("ERR-7",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Write it down as UTF-8."""
+        document = super().read(request, content)
+        str(document.get("note")).encode()
+        str(document.get("out_task_id")).encode()
+        return document
+
+
+class BreaksDownOnLongIdentifiers(Fault, Api):
+    """Answers 500 to an identifier that is longer than a column."""
+
+    breaks = ("ERR-7",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Look it up all the same."""
+        document = super().read(request, content)
+        if any(len(str(document.get(field))) > _LONG for field in ("task_id", "out_task_id")):
+            raise OverflowError
+        return document
+
+
+class BreaksDownOnOtherContentTypes(Fault, Api):
+    """Answers 500 to a body that is not called JSON."""
+
+    breaks = ("ERR-7",)
+    also = ("ERR-3",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Have no reader for it."""
+        if not is_json(request):
+            raise KeyError(request.headers.get("content-type"))
+        return super().read(request, content)
+
+
+class PretendsForPlainText(Fault, Api):
+    """Answers 200 to a body of plain text, and cancels nothing."""
+
+    breaks = ("ERR-7",)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Show what it names."""
+        if request.headers.get("content-type", "").startswith("text/plain"):
+            return self.answer(self.service.query(key, await self.body(request)))
+        return await super().cancel(key, request)
+
+
+class BreaksDownOnUnreadableBodiesBesideAPath(Fault, Api):
+    """Answers 500 to a path with a body that is no JSON object."""
+
+    breaks = ("ERR-3",)
+    also = ("ERR-7",)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Take it for granted that there is none."""
+        try:
+            return super().read(request, content)
+        except Refused as refusal:
+            if "task_id" in request.path_params:
+                raise RuntimeError from refusal
+            raise
+
+
+class _Respelling(Api):
+    """Reads the id in the path in a way of its own."""
+
+    def handler(self, request: Request) -> Handler:
+        """Read it once more."""
+        handler = super().handler(request)
+        if "task_id" in request.path_params:
+            request.scope["path_params"] = {"task_id": self.respell(request.path_params["task_id"])}
+        return handler
+
+    def respell(self, task_id: str) -> str:
+        """What is taken for the id."""
+        raise NotImplementedError
+
+
+class DecodesThePathTwice(Fault, _Respelling):
+    """Decodes the percent codes of the path twice."""
+
+    breaks = ("ERR-7", "IDENT-11")
+
+    def respell(self, task_id: str) -> str:
+        """Decode what the server had decoded."""
+        return unquote(task_id)
+
+
+class FollowsDotsInThePath(Fault, _Respelling):
+    """Takes an encoded slash and two dots for a way through folders."""
+
+    breaks = ("ERR-7", "IDENT-11")
+
+    def respell(self, task_id: str) -> str:
+        """Tidy the path up."""
+        return posixpath.normpath(task_id) if "/../" in task_id else task_id
+
+
+class CutsParametersOffThePath(Fault, _Respelling):
+    """Takes no notice of what follows a semicolon in the path."""
+
+    breaks = ("ERR-7", "IDENT-11")
+
+    def respell(self, task_id: str) -> str:
+        """Follow an old custom."""
+        return task_id.partition(";")[0]
+
+
+# --- ERR-4: large bodies ---
+
+
+class TakesTwoMegabytes(Fault, Api):
+    """Answers 413 from 2 MiB on."""
+
+    breaks = ("ERR-4",)
+
+    async def content(self, request: Request) -> bytes:
+        """Have another limit."""
+        content = await request.body()
+        if len(content) > _TWO_MEGABYTES:
+            raise Refused("body_too_large", "The body is too large.")
+        return content
+
+
+class CallsLargeBodiesInvalid(Fault, Api):
+    """Answers 400 to a body over 1 MiB."""
+
+    breaks = ("ERR-4",)
+
+    async def content(self, request: Request) -> bytes:
+        """Find it malformed."""
+        try:
+            return await super().content(request)
+        except Refused as refusal:
+            raise Refused.invalid(refusal.message) from None
+
+
+class BreaksDownOnLargeBodies(Fault, Api):
+    """Answers 500 to a body over 1 MiB."""
+
+    breaks = ("ERR-4", "ERR-7")
+
+    async def content(self, request: Request) -> bytes:
+        """Have no room for it."""
+        try:
+            return await super().content(request)
+        except Refused as refusal:
+            raise MemoryError from refusal
+
+
+# --- ERR-5: other methods ---
+
+
+class _Obliging(Api):
+    """Takes a cancel by another method for one by POST."""
+
+    methods: ClassVar[tuple[str, ...]] = ()
+
+    def handler(self, request: Request) -> Handler:
+        """Look at the path only."""
+        if request.method in self.methods and "/cancel" in request.url.path:
+            request.scope["method"] = "POST"
+        return super().handler(request)
+
+
+class CancelsOnGet(Fault, _Obliging):
+    """Cancels on GET."""
+
+    breaks = ("ERR-5",)
+    methods = ("GET",)
+
+
+class CancelsOnDelete(Fault, _Obliging):
+    """Cancels on DELETE."""
+
+    breaks = ("ERR-5",)
+    methods = ("DELETE",)
+
+
+class CancelsOnPut(Fault, _Obliging):
+    """Cancels on PUT."""
+
+    breaks = ("ERR-5",)
+    methods = ("PUT",)
+
+
+class CancelsOnHead(Fault, _Obliging):
+    """Cancels on HEAD."""
+
+    breaks = ("ERR-5",)
+    methods = ("HEAD",)
+
+
+class CancelsOnOptions(Fault, _Obliging):
+    """Cancels on OPTIONS."""
+
+    breaks = ("ERR-5",)
+    methods = ("OPTIONS",)
+
+
+class BreaksDownOnPatch(Fault, Api):
+    """Answers 500 to PATCH."""
+
+    breaks = ("ERR-5",)
+
+    def handler(self, request: Request) -> Handler:
+        """Have no branch for it."""
+        if request.method == "PATCH":
+            raise NotImplementedError
+        return super().handler(request)
+
+
+# --- ERR-6: internals ---
+
+
+class _Talkative(Api):
+    """Adds to the message of refusals with one of the `codes` what only the makers understand."""
+
+    codes: ClassVar[tuple[str, ...]] = ()
+    detail: ClassVar[str] = ""
+
+    def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
+        """Say more than is asked."""
+        document = super().envelope(refusal)
+        if refusal.code in self.codes:
+            document["error"]["message"] += self.detail
+        return document
+
+
+class ShowsTheTraceback(Fault, _Talkative):
+    """Shows the stack trace of a 400."""
+
+    breaks = ("ERR-6",)
+    codes = ("invalid_param",)
+    detail = '\nTraceback (most recent call last):\n  File "/srv/tasks/api.py", line 71, in cancel\nKeyError: 0'
+
+
+class ShowsTheStatement(Fault, _Talkative):
+    """Shows the SQL that found no task."""
+
+    breaks = ("ERR-6",)
+    codes = ("task_not_found",)
+    detail = " SELECT id, status FROM tasks WHERE key = $1 AND id = $2"
+
+
+class ShowsAPath(Fault, _Talkative):
+    """Shows a path of the server's in a 404."""
+
+    breaks = ("ERR-6",)
+    codes = ("task_not_found",)
+    detail = " (/var/lib/tasks/queue/render.db)"
