@@ -117,8 +117,9 @@ def charge(document: object) -> Decimal | None:
 
 
 def sightings(story: Story, task: Task) -> list[Moment]:
-    """Every 200 answer, of queries and cancels, that showed `task` as ended, in the order of their ends."""
-    seen = [*story.reads_of(task), *(moment for moment in story.cancels if moment.status == OK and moment.shows(task))]
+    """Every 200 answer, of queries, cancels and probes, that showed `task` as ended, in the order of their ends."""
+    stops = (*story.cancels, *story.probes)
+    seen = [*story.reads_of(task), *(moment for moment in stops if moment.status == OK and moment.shows(task))]
     ended = [moment for moment in seen if moment.state in TERMINAL]
     return sorted(ended, key=lambda moment: moment.exchange.ended_at)
 
@@ -191,12 +192,13 @@ def noise(story: Story) -> str:
 
 def _busy(story: Story, first: Reading, last: Reading) -> bool:
     """Whether a cancel or submit, or a task that may move by itself, lies between two readings."""
-    told = (*story.cancels, *story.submits)
+    told = (*story.cancels, *story.probes, *story.submits)
     if any(each.exchange.ended_at > first.sent_at and each.exchange.sent_at < last.ended_at for each in told):
         return True
     return any(
         task.submitted_at is not None
         and task.submitted_at < last.ended_at
+        and not (task.submitted_at < first.sent_at and last.ended_at <= task.pending_until)
         and not any(seen.exchange.ended_at <= first.sent_at for seen in sightings(story, task))
         for task in story.tasks
     )

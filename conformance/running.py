@@ -249,11 +249,9 @@ def reference_service(fault: str | None = None, stranger: str | None = None) -> 
 
 def _order(asked: Asked, profile: Profile) -> Order:
     rows = [row.id for row in catalogue().values() if not row.planned]
+    contract = _contract(asked.contract)
     try:
-        contract = Contract.load(asked.contract)
         chosen = selected(asked.only) or rows
-    except ContractError as error:
-        raise UsageProblem(str(error)) from error
     except ValueError as error:
         raise UsageProblem(f"--only {asked.only}: {error}") from error
     only = tuple(row for row in chosen if row in rows)
@@ -267,6 +265,15 @@ def _order(asked: Asked, profile: Profile) -> Order:
         seed=secrets.randbelow(_SEEDS) if asked.seed is None else asked.seed,
         report_dir=_writable(asked.report_dir or _new_folder()),
     )
+
+
+def _contract(path: Path | None) -> Contract:
+    try:
+        return Contract.load(path)
+    except ContractError as error:
+        raise UsageProblem(str(error)) from error
+    except ValueError as error:  # a date that is none is YAML's to read, and no error of YAML's
+        raise UsageProblem(f"{path}: not an OpenAPI document for this suite: {error}") from error
 
 
 def _writable(folder: Path) -> Path:

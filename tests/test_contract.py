@@ -16,7 +16,7 @@ from conformance.target.call import Call
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import RunSuite, Speak
+    from conftest import Speak
 
 TEXT = CONTRACT.text
 FOUR_ROUTES = {
@@ -144,14 +144,3 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for name in ("none.yaml", ".", "bytes.yaml"):
         with pytest.raises(ContractError, match="cannot be read"):
             Contract.load(tmp_path / name)
-
-
-def test_a_run_is_judged_by_the_document_given(run_suite: RunSuite, tmp_path: Path) -> None:
-    """The sound service is unsound by a document that wants another code."""
-    path = tmp_path / "mine.yaml"
-    path.write_text(TEXT.replace("invalid_param", "bad_request"), encoding="utf-8")
-    options = ["--contract", str(path), "--depth", "smoke", "--only", "IDENT-4,IDENT-6", "--seed", "3"]
-    run = run_suite("run", *options, "--report-dir", "results")
-    assert run.code == 1, run.stderr
-    assert "fail" in run.verdicts.values()
-    assert "bad_request" in run.stdout

@@ -97,7 +97,8 @@ def table(summary: Summary) -> list[tuple[Verdict, str]]:
     """One line a requirement that was asked for, the worst first; none where nothing could be learned at all."""
     if summary.notes.get("silence"):
         return []
-    return [(row.ruling.verdict, _line(row)) for row in summary.asked]
+    said: dict[str, str] = {}
+    return [(row.ruling.verdict, _line(row, said)) for row in summary.asked]
 
 
 def messages(summary: Summary) -> list[str]:
@@ -143,7 +144,8 @@ def printable(text: str) -> str:
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, said: dict[str, str]) -> str:
+    """The line of one row; a reason that another row gave already, in `said`, is not given again."""
     made = row.ruling
     counts = f"{made.held} held"
     if made.broken:
@@ -152,8 +154,10 @@ def _line(row: Row) -> str:
         counts += f", {made.undecided} undecided"
     head = f"{_MARKS[made.verdict]} {row.requirement.id:<10}{row.requirement.level:<7}{made.verdict:<15}{counts}"
     if made.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE, Verdict.KNOWN}:
-        remedy = f" {row.requirement.remedy}" if made.verdict is Verdict.INCONCLUSIVE else ""
-        head += f"\n    {printable(made.reason)}{'.' if remedy else ''}{remedy}"
+        first = said.setdefault(made.reason, row.requirement.id)
+        reason = printable(made.reason) if first == row.requirement.id else f"as {first}"
+        advised = "write " in made.reason or made.verdict is not Verdict.INCONCLUSIVE
+        head += f"\n    {reason}" if advised else f"\n    {reason}. {row.requirement.remedy}"
     return head
 
 

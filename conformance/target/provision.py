@@ -251,7 +251,11 @@ class Provision:
         task_id = document.get("task_id") if isinstance(document, dict) else None
         if last.answer is None or last.answer.status not in _ACCEPTED or not isinstance(task_id, str) or not task_id:
             proven = json.dumps(recipe.body) in self._accepted
-            raise NotAccepted(f"submit was not accepted: {_short(last)}", exchanges, proven=proven)
+            reason = f"submit was not accepted: {_short(last)}"
+            if not proven and role == "owner" and _is_ordinary(out_task_id) and _is_final(last):
+                reason = f"{reason}; write a submit body that the target takes in [states.{recipe.state}]"
+                self.used_up[recipe.state] = reason
+            raise NotAccepted(reason, exchanges, proven=proven)
         self._accepted.add(json.dumps(recipe.body))
         submitted_at = exchanges[0].sent_at
         holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
@@ -329,6 +333,15 @@ class Provision:
 def fresh_identifier() -> str:
     """An ordinary `out_task_id` that nobody has used."""
     return f"{secrets.token_hex(5)}-conformance"
+
+
+def _is_ordinary(out_task_id: str | None) -> bool:
+    return out_task_id is None or out_task_id.endswith("-conformance")
+
+
+def _is_final(exchange: Exchange) -> bool:
+    """Whether a refused submit would be refused again: it is neither a lack of means nor of time."""
+    return exchange.answer is not None and exchange.answer.status in {400, 404, 415, 422}
 
 
 def _pauses() -> Iterator[float]:

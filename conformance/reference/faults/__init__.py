@@ -7,7 +7,7 @@ from conformance.reference.faults import (
     err,
     idemp,
     ident,
-    input,
+    input,  # noqa: A004 - a family of its own
     iso,
     needles,
     parity,

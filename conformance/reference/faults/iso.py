@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from conformance.reference.faults.bill import FEE, take
@@ -32,6 +33,15 @@ def foreign(store: Store, key: str, identifier: Identifier) -> Task | None:
     return None if row is None else Task._make(row)
 
 
+@dataclass(frozen=True)
+class Meeting:
+    """A call that names a task of another key, and how it is to be refused."""
+
+    call: CancelCall
+    task: Task
+    refusal: Refused
+
+
 class Knowing(Service):
     """Knows whose a task is that the caller does not own: a part of the service that faults build on."""
 
@@ -43,11 +53,11 @@ class Knowing(Service):
             task = foreign(self.store, call.key, self.target(call)) if refusal.code == "task_not_found" else None
             if task is None:
                 raise
-            return self.meet(call, self.moved(task), refusal)
+            return self.meet(Meeting(call, self.moved(task), refusal))
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:  # noqa: ARG002 - faults do
+    def meet(self, met: Meeting) -> Document:
         """Do something about a foreign task."""
-        raise refusal
+        raise met.refusal
 
 
 # --- ISO-1: whose it is ---
@@ -59,22 +69,22 @@ class CancelsForeignTasks(Fault, Knowing):
     breaks = ("ISO-1", "ISO-2", "ISO-3")
     also = ("ISO-5", "ISO-6")
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:  # noqa: ARG002 - it is overruled
+    def meet(self, met: Meeting) -> Document:
         """Look for the id alone."""
-        return self.show_cancelled(call, self.stop(call, task))
+        return self.show_cancelled(met.call, self.stop(met.call, met.task))
 
 
-class CancelsForeignTasksByOutTaskId(CancelsForeignTasks):
+class CancelsForeignTasksByOutTaskId(Fault, Knowing):
     """Cancels a foreign task that is named by its `out_task_id`."""
 
     breaks = ("ISO-1", "ISO-2", "ISO-3")
     also = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Forget the key in one of two statements."""
-        if "out_task_id" in call.body:
-            return super().meet(call, task, refusal)
-        raise refusal
+        if "out_task_id" in met.call.body:
+            return self.show_cancelled(met.call, self.stop(met.call, met.task))
+        raise met.refusal
 
 
 class ForbidsForeignTasks(Fault, Knowing):
@@ -83,9 +93,9 @@ class ForbidsForeignTasks(Fault, Knowing):
     breaks = ("ISO-1", "ISO-3")
     also = ("ERR-1",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Say that it is there."""
-        raise _Forbidden("task_forbidden", refusal.message)
+        raise _Forbidden("task_forbidden", met.refusal.message)
 
 
 class CallsForeignTasksForbidden(Fault, Knowing):
@@ -94,9 +104,9 @@ class CallsForeignTasksForbidden(Fault, Knowing):
     breaks = ("ISO-1", "ISO-3")
     also = ("ERR-1",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Hide it in the status only."""
-        raise _NotYours("task_not_yours", refusal.message, refusal.param)
+        raise _NotYours("task_not_yours", met.refusal.message, met.refusal.param)
 
 
 class CallsForeignTasksInvalid(Fault, Knowing):
@@ -105,9 +115,9 @@ class CallsForeignTasksInvalid(Fault, Knowing):
     breaks = ("ISO-1", "ISO-3")
     also = ("ERR-1",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Blame the identifier."""
-        raise Refused.invalid("This identifier cannot be used with this key.", refusal.param)
+        raise Refused.invalid("This identifier cannot be used with this key.", met.refusal.param)
 
 
 # --- ISO-2: as if nothing had been sent ---
@@ -119,10 +129,10 @@ class RefusesForeignTasksButCancels(Fault, Knowing):
     breaks = ("ISO-2",)
     also = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Look at the key last."""
-        self.stop(call, task)
-        raise refusal
+        self.stop(met.call, met.task)
+        raise met.refusal
 
 
 class CountsForeignCallsInTheTask(Fault, Knowing):
@@ -131,10 +141,10 @@ class CountsForeignCallsInTheTask(Fault, Knowing):
     breaks = ("ISO-2",)
     also = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Write something down where it was found."""
-        overwrite(self.store, task, seconds=task.seconds + 1)
-        raise refusal
+        overwrite(self.store, met.task, seconds=met.task.seconds + 1)
+        raise met.refusal
 
 
 class StartsForeignTasks(Fault, Knowing):
@@ -143,11 +153,11 @@ class StartsForeignTasks(Fault, Knowing):
     breaks = ("ISO-2",)
     also = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Wake the scheduler."""
-        if task.status == "pending":
-            overwrite(self.store, task, starts_at=self.now(), due=self.now())
-        raise refusal
+        if met.task.status == "pending":
+            overwrite(self.store, met.task, starts_at=self.now(), due=self.now())
+        raise met.refusal
 
 
 # --- ISO-3, 6: nothing to be learned ---
@@ -159,9 +169,9 @@ class TellsWhoseItIs(Fault, Knowing):
     breaks = ("ISO-3",)
     also = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Be helpful."""
-        raise Refused("task_not_found", "The task belongs to another key.", refusal.param)
+        raise Refused("task_not_found", "The task belongs to another key.", met.refusal.param)
 
 
 class CallsItAPermission(Fault, Knowing):
@@ -170,9 +180,9 @@ class CallsItAPermission(Fault, Knowing):
     breaks = ("ISO-3",)
     also = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Sort it under another class of errors."""
-        raise _Permission("task_not_found", refusal.message, refusal.param)
+        raise _Permission("task_not_found", met.refusal.message, met.refusal.param)
 
 
 class TakesLongerOverForeignTasks(Fault, Knowing):
@@ -180,10 +190,10 @@ class TakesLongerOverForeignTasks(Fault, Knowing):
 
     breaks = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Load it before comparing keys."""
         time.sleep(_WHILE)
-        raise refusal
+        raise met.refusal
 
 
 # --- ISO-4, 5: one name, two names ---
@@ -221,11 +231,11 @@ class FallsBackFromForeignPaths(Fault, Knowing):
 
     breaks = ("ISO-5",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Take the one that is allowed."""
-        if call.path is not None and "task_id" in call.body:
-            return super().cancel(CancelCall(call.key, None, call.body))
-        raise refusal
+        if met.call.path is not None and "task_id" in met.call.body:
+            return super().cancel(CancelCall(met.call.key, None, met.call.body))
+        raise met.refusal
 
 
 class CancelsTheForeignTaskInTheBody(Fault, Service):
@@ -252,10 +262,10 @@ class ChargesTheCallerForForeignTasks(Fault, Knowing):
     breaks = ("ISO-7", "BILL-7")
     also = ("BILL-9", "ISO-6")
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Fine the caller."""
-        take(self.store, call.key, FEE)
-        raise refusal
+        take(self.store, met.call.key, FEE)
+        raise met.refusal
 
 
 class ChargesTheOwnerForForeignCalls(Fault, Knowing):
@@ -264,10 +274,10 @@ class ChargesTheOwnerForForeignCalls(Fault, Knowing):
     breaks = ("ISO-7", "ISO-2")
     also = ("BILL-9", "ISO-6")
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Count the call where the task is."""
-        take(self.store, task.key, FEE)
-        raise refusal
+        take(self.store, met.task.key, FEE)
+        raise met.refusal
 
 
 class _Forbidden(Refused):

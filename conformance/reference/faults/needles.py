@@ -15,7 +15,7 @@ from conformance.reference.faults.auth import Lenient, Peeking, basic, credentia
 from conformance.reference.faults.bill import CENT, FEE, take
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.input import Repairing
-from conformance.reference.faults.iso import Knowing, foreign
+from conformance.reference.faults.iso import Knowing, Meeting, foreign
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import OWNER, REVOKED, CancelCall, Document, Identifier, Service
@@ -180,11 +180,11 @@ class CancelsForeignTasksThatRun(Fault, Knowing):
 
     breaks = ("ISO-1", "ISO-2")
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Tell the worker, who knows no keys."""
-        if task.status == "running":
-            return self.show_cancelled(call, self.stop(call, task))
-        raise refusal
+        if met.task.status == "running":
+            return self.show_cancelled(met.call, self.stop(met.call, met.task))
+        raise met.refusal
 
 
 class ShowsForeignTasksThatCompleted(Fault, Knowing):
@@ -192,11 +192,11 @@ class ShowsForeignTasksThatCompleted(Fault, Knowing):
 
     breaks = ("ISO-1",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Look for something to do before looking at the key."""
-        if task.status == "completed":
-            return self.show_cancelled(call, task)
-        raise refusal
+        if met.task.status == "completed":
+            return self.show_cancelled(met.call, met.task)
+        raise met.refusal
 
 
 class CancelsForeignRunningTasksUnseen(Fault, Knowing):
@@ -204,11 +204,11 @@ class CancelsForeignRunningTasksUnseen(Fault, Knowing):
 
     breaks = ("ISO-2",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Tell the worker first."""
-        if task.status == "running" and "out_task_id" in call.body:
-            self.stop(call, task)
-        raise refusal
+        if met.task.status == "running" and "out_task_id" in met.call.body:
+            self.stop(met.call, met.task)
+        raise met.refusal
 
 
 class TouchesForeignTasksThatCompleted(Fault, Knowing):
@@ -216,11 +216,11 @@ class TouchesForeignTasksThatCompleted(Fault, Knowing):
 
     breaks = ("ISO-2",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Write down that somebody asked."""
-        if task.status == "completed":
-            overwrite(self.store, task, seconds=task.seconds + 1)
-        raise refusal
+        if met.task.status == "completed":
+            overwrite(self.store, met.task, seconds=met.task.seconds + 1)
+        raise met.refusal
 
 
 class MarksForeignPaths(Fault, Api):
@@ -242,11 +242,11 @@ class TakesLongerOverForeignNames(Fault, Knowing):
 
     breaks = ("ISO-6",)
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Load it before comparing keys."""
-        if "out_task_id" in call.body:
+        if "out_task_id" in met.call.body:
             time.sleep(_WHILE)
-        raise refusal
+        raise met.refusal
 
 
 class FinesForeignCallsInTheBody(Fault, Knowing):
@@ -255,11 +255,11 @@ class FinesForeignCallsInTheBody(Fault, Knowing):
     breaks = ("ISO-7",)
     also = ("ISO-2", "BILL-9")
 
-    def meet(self, call: CancelCall, task: Task, refusal: Refused) -> Document:
+    def meet(self, met: Meeting) -> Document:
         """Count the call where the task is."""
-        if call.path is None and "task_id" in call.body:
-            take(self.store, task.key, FEE)
-        raise refusal
+        if met.call.path is None and "task_id" in met.call.body:
+            take(self.store, met.task.key, FEE)
+        raise met.refusal
 
 
 # --- keys ---
