@@ -258,7 +258,9 @@ class Journal:
 
     def stories(self, terms: Terms) -> Iterator[tuple[int, Story]]:
         """Every story with its number, told again from what was on the wire."""
-        rows = self._connection.execute("SELECT number, title, alone, alone_until FROM story ORDER BY number").fetchall()
+        rows = self._connection.execute(
+            "SELECT number, title, alone, alone_until FROM story ORDER BY number"
+        ).fetchall()
         for number, title, alone, until in rows:
             tasks, exchanges = self._tasks_of(number), self._exchanges_of(number)
             yield number, Story(tasks, exchanges, terms, title, alone=bool(alone), alone_until=until)

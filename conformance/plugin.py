@@ -162,6 +162,7 @@ def pytest_runtest_makereport(
     if not _is_ours(item) or (run := item.config.stash.get(RUN, None)) is None:
         return report
     from conformance.teller import Violation
+
     progress = item.config.stash.get(PROGRESS, None)
     if progress is not None and report.when == "call":
         progress.told(_family(item), run)

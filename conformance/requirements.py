@@ -66,7 +66,8 @@ def catalogue() -> Mapping[str, Requirement]:
 
 
 def _requirement(row: dict[str, Any]) -> Requirement:
-    return Requirement(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+    values: dict[str, Any] = {name: tuple(said) if isinstance(said, list) else said for name, said in row.items()}
+    return Requirement(**values)
 
 
 def selected(names: str) -> list[str]:

@@ -189,7 +189,11 @@ class Run:
         self.provision.settle()
         for task in self.journal.live_tasks():
             if task.pending_until < time.monotonic() + _SURELY_PENDING:
-                self.end(self.journal.begin_story("made quiet", ()), task)
+                telling = next((each for each in self.tellings if task.task_id in each.lingers), None)
+                if telling is not None:
+                    telling.end(task)
+                else:
+                    self.end(self.journal.begin_story("made quiet", ()), task)
         return all(task.pending_until > time.monotonic() for task in self.journal.live_tasks())
 
     def sweep(self) -> int:
@@ -206,15 +210,18 @@ class Run:
                 self.client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
         return len(self.journal.live_tasks())
 
-    def end(self, story: int, task: Task) -> None:
-        """Cancel one task, in the first form that works."""
+    def end(self, story: int, task: Task) -> list[Exchange]:
+        """Cancel one task, in the first form that works; every attempt that it took."""
+        attempts: list[Exchange] = []
         for form in (Form.PATH, Form.OUT_TASK_ID):
-            for exchange in self.client.cancel(story, task.role, by(form, task)):
+            attempts += self.client.cancel(story, task.role, by(form, task))
+            for exchange in attempts:
                 shown = exchange.answer.document if exchange.answer and exchange.answer.status == 200 else ABSENT  # noqa: PLR2004
                 name = shown.get("status") if isinstance(shown, dict) else None
                 if isinstance(name, str) and self.terms.states.get(name) in TERMINAL:
                     self.saw_end(task.task_id, exchange)
-                    return
+                    return attempts
+        return attempts
 
     def close(self) -> None:
         """Write down that the run came to its end, and close what it held."""

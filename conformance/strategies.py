@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -149,6 +150,15 @@ def _renumbered(text: str) -> list[str]:
     if not body.replace(".", "").replace("e", "").isdecimal():
         return []
     return [f"0{text}", f"+{text}", f"{text}.0", f"{text}.", f"{text}e0", body, body.removesuffix(".0")]
+
+
+_COUNTED: Final = re.compile(r"(\D*|.*[^0-9A-Za-z])([0-9]{1,11})", re.DOTALL)
+
+
+def may_name_another(guess: str, task_id: str) -> bool:
+    """Whether a guessed task id may well be another task's: where a service counts its tasks, any number may be one."""
+    counted, guessed = _COUNTED.fullmatch(task_id), _COUNTED.fullmatch(guess)
+    return counted is not None and guessed is not None and counted[1] == guessed[1]
 
 
 MALFORMED_TASK_IDS: Final = (

@@ -241,7 +241,19 @@ class Telling:
 
     def told(self) -> Story:
         """The story so far."""
-        return Story(tuple(self.tasks.values()), self.exchanges, self._run.terms, self.title, alone=self.alone, alone_until=self.alone_until)
+        return Story(
+            tuple(self.tasks.values()),
+            self.exchanges,
+            self._run.terms,
+            self.title,
+            alone=self.alone,
+            alone_until=self.alone_until,
+        )
+
+    def end(self, task: Task) -> None:
+        """End a task that lingers before its time; its own story is told of it."""
+        self.lingers.discard(task.task_id)
+        self.exchanges += self._run.end(self.number, task)
 
     def look_again(self, *, cancel_as: Form | None) -> None:
         """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered."""

@@ -69,28 +69,16 @@ def _carried(role: str, name: str, prefix: str, spoil: Callable[[str], str], she
 def probes(role: str = "owner") -> Mapping[str, Credential]:
     """The ways that only the surrounding documentation, or HTTP itself, promise; the role is who it should be."""
 
-    def bearer(key: str) -> tuple[str, str]:
-        return ("authorization", f"Bearer {key}")
+    def both(header: str, bearer: str) -> list[tuple[str, str]]:
+        return [("x-api-key", header), ("authorization", f"Bearer {bearer}")]
 
-    def header(key: str) -> tuple[str, str]:
-        return ("x-api-key", key)
-
-    shown = "$KEY"
+    schemes = ("bearer", "BEARER", "bEARER")
     return {
-        "x-api-key": Credential(role, lambda key: [header(key)], (header(shown),)),
-        "bearer": Credential(role, lambda key: [bearer(key)], (bearer(shown),)),
-        "x-api-key decides for": Credential(
-            role, lambda key: [header(key), bearer(_UNKNOWN)], (header(shown), bearer(_UNKNOWN))
-        ),
+        "x-api-key": _carried(role, "x-api-key", "", str, "$KEY"),
+        "authorization": _carried(role, "authorization", "Bearer ", str, "$KEY"),
+        "x-api-key decides for": Credential(role, lambda key: both(key, _UNKNOWN), tuple(both("$KEY", _UNKNOWN))),
         "x-api-key decides against": Credential(
-            f"{NOBODY}:x-api-key", lambda key: [header(_UNKNOWN), bearer(key)], (header(_UNKNOWN), bearer(shown))
+            f"{NOBODY}:x-api-key", lambda key: both(_UNKNOWN, key), tuple(both(_UNKNOWN, "$KEY"))
         ),
-        **{
-            scheme: Credential(
-                role,
-                lambda key, scheme=scheme: [("authorization", f"{scheme} {key}")],
-                (("authorization", f"{scheme} $KEY"),),
-            )
-            for scheme in ("bearer", "BEARER", "bEARER")
-        },
+        **{f"scheme {each}": _carried(role, "authorization", f"{each} ", str, "$KEY") for each in schemes},
     }
