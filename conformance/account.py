@@ -9,15 +9,17 @@ in which some task is none of these says nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
+from functools import lru_cache
+from itertools import combinations, pairwise
 
-from conformance.exchange import ABSENT
+from conformance.exchange import ABSENT, Operation
 from conformance.lawful import Task
 from conformance.sameness import pointed
-from conformance.states import TERMINAL
+from conformance.states import TERMINAL, State
 from conformance.story import OK, Moment, Story
 
 LEDGER = "the account over the whole run"
@@ -26,6 +28,10 @@ LEDGER = "the account over the whole run"
 _LONGEST = 40
 _MOST_AMOUNTS = 60
 _NOTHING = Decimal(0)
+_NEVER = float("inf")
+_REFUSED = range(400, 500)
+_DIGITS_OF_A_FLOAT = 16
+_NOISE_OF_A_FLOAT = Decimal("1e-14")
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,23 @@ class Window:
         """The credits by which the account went down."""
         return self.first.credits - self.last.credits
 
+    @property
+    def places(self) -> int:
+        """The exponent of the last place that the account shows, by all of its readings: zeros may be left out."""
+        series = readings(self.first.moment.story)[self.first.role, self.first.source]
+        return min(0, *(_exponent(each.credits) for each in series))
 
+    def slack(self, amount: Decimal) -> Decimal:
+        """By how much a movement may differ from `amount` and still show it: rounding, and what floats do to digits."""
+        if amount and _exponent(amount.normalize()) < self.places:
+            return Decimal(1).scaleb(self.places)
+        balances = (self.first.credits, self.last.credits)
+        if any(len(balance.as_tuple().digits) >= _DIGITS_OF_A_FLOAT for balance in balances):
+            return max(map(abs, balances)) * _NOISE_OF_A_FLOAT
+        return _NOTHING
+
+
+@lru_cache(maxsize=8)
 def readings(story: Story) -> dict[tuple[str, str], list[Reading]]:
     """All readings of a story by role and source, in order; the answers of cancels and submits read nothing certain."""
     found: dict[tuple[str, str], list[Reading]] = {}
@@ -83,15 +105,27 @@ def around(story: Story, moment: Moment, *, role: str | None = None, since: floa
             yield Window(first, last)
 
 
-def expected(story: Story, window: Window) -> Decimal | None:
-    """The credits that the story's tasks have cost between two readings, none where that is not certain."""
-    if not story.alone or window.last.ended_at > story.alone_until:
+def undisturbed(story: Story, window: Window) -> Window:
+    """The window, prolonged to the last reading before anything but a query is sent."""
+    told = (*story.cancels, *story.submits, *story.probes)
+    end = min((each.exchange.sent_at for each in told if each.exchange.sent_at >= window.last.ended_at), default=_NEVER)
+    series = readings(story)[window.first.role, window.first.source]
+    return Window(window.first, [each for each in series if each.ended_at <= end][-1])
+
+
+def expected(story: Story, window: Window, *, free: Task | None = None) -> Decimal | None:
+    """The credits that the story's tasks have cost between two readings, none where that is not certain.
+
+    What a `free` task shows of its price is not believed.
+    """
+    if not story.alone or window.last.ended_at > story.alone_until or _may_hide_a_task(story, window):
         return None
     total = _NOTHING
     for task in story.tasks:
         if _account(story, task.role) != _account(story, window.first.role):
             continue
         cost = _cost(story, task, window)
+        cost = _NOTHING if task is free and cost is not None else cost
         if cost is None or (cost and task.role != window.first.role):
             return None
         total += cost
@@ -100,20 +134,23 @@ def expected(story: Story, window: Window) -> Decimal | None:
 
 def agrees(window: Window, cost: Decimal) -> bool:
     """Whether the account moved by `cost`: exactly, or to the last place that the account shows."""
-    places = min(_exponent(window.first.credits), _exponent(window.last.credits))
-    if _exponent(cost) >= places:
-        return window.spent == cost
-    return abs(window.spent - cost) <= Decimal(1).scaleb(places)
+    return abs(window.spent - cost) <= window.slack(cost)
+
+
+def amount(value: object) -> Decimal | None:
+    """A JSON number of a size that money has, else none."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    exact = Decimal(value)
+    if not exact:
+        return _NOTHING
+    return exact if exact.is_finite() and abs(exact.adjusted()) < _LONGEST else None
 
 
 def charge(document: object) -> Decimal | None:
     """The final charge that a task's document shows: absent and `null` mean none; not a number is no charge at all."""
     used = document.get("credits_used", ABSENT) if isinstance(document, dict) else ABSENT
-    if used is ABSENT or used is None:
-        return _NOTHING
-    if isinstance(used, bool) or not isinstance(used, int | Decimal):
-        return None
-    return Decimal(used)
+    return _NOTHING if used is ABSENT or used is None else amount(used)
 
 
 def sightings(story: Story, task: Task) -> list[Moment]:
@@ -124,25 +161,65 @@ def sightings(story: Story, task: Task) -> list[Moment]:
     return sorted(ended, key=lambda moment: moment.exchange.ended_at)
 
 
+def settlement(story: Story, task: Task) -> tuple[float, Moment] | None:
+    """The instant by which the billing of `task` was certainly over, and the answer that shows its price, if any.
+
+    A cancel in flight may still be at its refund when others are shown its effect; one whose answer was lost is over
+    when a later one is answered.
+    """
+    seen = sightings(story, task)
+    if not seen:
+        return None
+    shown = seen[0].exchange.ended_at
+    stopping = [each for each in (*story.cancels, *story.probes) if each.may_have_acted(task)]
+    over = max([shown, *(_over(each, stopping) for each in stopping if each.exchange.sent_at < shown)])
+    return over, [each for each in seen if each.exchange.ended_at <= over][-1]
+
+
+def _over(cancel: Moment, stopping: list[Moment]) -> float:
+    """The instant by which a cancel has certainly done what it does."""
+    end = cancel.exchange.ended_at
+    if not cancel.exchange.unavailable:
+        return end
+    later = [each for each in stopping if each.status == OK and each.exchange.sent_at >= end]
+    return min((each.exchange.ended_at for each in later), default=_NEVER)
+
+
 def _cost(story: Story, task: Task, window: Window) -> Decimal | None:
     submitted = task.submitted_at
     if submitted is not None and submitted >= window.last.ended_at:
         return _NOTHING
-    ended = next(iter(sightings(story, task)), None)
-    if ended is not None and ended.exchange.ended_at <= window.first.sent_at:
+    settled = settlement(story, task)
+    if settled is not None and settled[0] <= window.first.sent_at:
         return _NOTHING
     if submitted is not None and submitted >= window.first.ended_at:
-        if ended is None or ended.exchange.ended_at > window.last.sent_at:
-            return None
-        return charge(ended.shown)
+        return None if settled is None or settled[0] > window.last.sent_at else _price(settled[1])
     if window.last.ended_at <= task.pending_until and story.known_at(task) <= window.first.sent_at:
-        touched = any(cancel.may_have_acted(task) for cancel in story.cancels if _overlaps(cancel, window))
-        return None if touched else _NOTHING
+        return None if story.stopped_before(task, window.last.moment) else _NOTHING
     return None
 
 
-def _overlaps(cancel: Moment, window: Window) -> bool:
-    return cancel.exchange.sent_at < window.last.ended_at
+def _price(seen: Moment) -> Decimal | None:
+    """What an ended task cost; that an absent charge is none is said of cancels alone, so of a completion it is open."""
+    used = seen.shown.get("credits_used") if seen.shown else None
+    if used is None and seen.state is State.COMPLETED and seen.exchange.request.operation is Operation.QUERY:
+        return None
+    return charge(seen.shown)
+
+
+def _may_hide_a_task(story: Story, window: Window) -> bool:
+    """Whether a submit on the account may have made a task that the story does not know: its answer was lost."""
+    known = {identifier for task in story.tasks for identifier in task.identifiers}
+    for submit in story.submits:
+        if submit.exchange.sent_at >= window.last.ended_at or submit.status in _REFUSED:
+            continue
+        asked = submit.exchange.request.document
+        told = [asked.get("out_task_id") if isinstance(asked, dict) else None]
+        told += [submit.document.get("task_id")] if isinstance(submit.document, dict) else []
+        same = _account(story, submit.role) == _account(story, window.first.role)
+        if same and not any(isinstance(each, str) and each in known for each in told):
+            return True
+    return False
 
 
 def _account(story: Story, role: str) -> str:
@@ -151,7 +228,7 @@ def _account(story: Story, role: str) -> str:
 
 def _credits(moment: Moment) -> Iterator[tuple[str, Decimal]]:
     answer, terms = moment.exchange.answer, moment.story.terms
-    if answer is None:
+    if answer is None or moment.exchange.unavailable:
         return
     if terms.balance_header is not None and (text := answer.header(terms.balance_header)) is not None:
         yield from (("header", value) for value in _decimals(text))
@@ -175,18 +252,20 @@ def _exponent(value: Decimal) -> int:
     return exponent if isinstance(exponent, int) else 0
 
 
+@lru_cache(maxsize=8)
 def noise(story: Story) -> str:
     """What moved an account while nothing of ours was under way, if anything did and no task of ours explains it.
 
     Consecutive readings with nothing but queries between them are an idle window. A movement in one that is the sum of
     up to three amounts of the story's own tasks is a late effect of theirs, and no noise.
     """
-    amounts = {amount for task in story.tasks for amount in _amounts(story, task)}
+    amounts = {each for task in story.tasks for each in _amounts(story, task)}
     for (role, _), series in readings(story).items():
         for first, last in pairwise(series):
-            moved = first.credits - last.credits
-            if moved and not _busy(story, first, last) and not _is_sum(abs(moved), amounts):
-                return f"the account of {role} moved by {moved} credits while nothing of this run was under way"
+            window = Window(first, last)
+            moved = abs(window.spent)
+            if moved > window.slack(_NOTHING) and not _busy(story, first, last) and not _is_sum(window, amounts):
+                return f"the account of {role} moved by {window.spent} credits while nothing of this run was under way"
     return ""
 
 
@@ -204,15 +283,21 @@ def _busy(story: Story, first: Reading, last: Reading) -> bool:
     )
 
 
-def _amounts(story: Story, task: Task) -> Iterator[Decimal]:
-    for moment in (*sightings(story, task), *story.reads_of(task)):
-        for name in ("credits_used", "estimated_credits"):
-            value = moment.shown.get(name) if moment.shown else None
-            if isinstance(value, int | Decimal) and not isinstance(value, bool) and value:
-                yield abs(Decimal(value))
+def _amounts(story: Story, task: Task) -> set[Decimal]:
+    """The amounts that a task may move late: what it shows, and the difference where a hold is partly refunded."""
+    shown = [moment.shown for moment in (*sightings(story, task), *story.reads_of(task)) if moment.shown]
+    values = [amount(each.get(name)) for each in shown for name in ("credits_used", "estimated_credits")]
+    found = {abs(value) for value in values if value}
+    return found | {abs(one - other) for one, other in combinations(found, 2)}
 
 
-def _is_sum(moved: Decimal, amounts: set[Decimal]) -> bool:
-    some = sorted(amounts)[:_MOST_AMOUNTS]
-    pairs = {one + other for one in some for other in some}
-    return moved in amounts or moved in pairs or any(moved - one in pairs for one in some)
+def _is_sum(window: Window, amounts: set[Decimal]) -> bool:
+    some = [_NOTHING, *sorted(amounts)[:_MOST_AMOUNTS]]
+    slack = max(window.slack(each) for each in some)
+    pairs = sorted({one + other for one in some for other in some})
+    return any(_is_among(pairs, abs(window.spent) - one, slack) for one in some)
+
+
+def _is_among(ordered: list[Decimal], value: Decimal, slack: Decimal) -> bool:
+    place = bisect_left(ordered, value - slack)
+    return place < len(ordered) and ordered[place] <= value + slack

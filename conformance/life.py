@@ -45,6 +45,7 @@ _MOST_STEPS: Final = 200
 _MOST_SECONDS: Final = 60.0
 _MOST_BYTES: Final = 1 << 20
 _REQUESTS_OF_A_TASK: Final = 4
+_FEW: Final = 3
 _FORMAT: Final = "cancel-conformance/replay"
 _VERSION: Final = 1
 
@@ -391,6 +392,13 @@ def _merged(program: Program) -> Iterator[Program]:
         yield grounded([_renumbered(step, numbers) for step in rest])
 
 
+def doubled(program: Program) -> Program:
+    """The program, and the same once more with other tasks."""
+    submits = [step for step in program if isinstance(step, Submit)]
+    numbers = {step.task: step.task + len(submits) for step in submits}
+    return (*program, *(_renumbered(step, numbers) for step in program))
+
+
 def guesses(life: Life, row: str) -> Iterator[Program]:
     """What of a life may be enough to break `row` again, by the exchange that broke it: the boldest guess first."""
     judgement = life.broken[row]
@@ -411,20 +419,30 @@ def _sent(exchange: Exchange | None) -> str:
 
 
 class Reruns:
-    """Programs told again, each once and in a story of its own, within an allowance.
+    """The programs that a test told, and parts of them that are told again, each once and in a story of its own.
 
-    They may take so many requests, and of what the run may still submit no more than half. What the allowance does not
-    have, and what gets stuck, is not known to break.
+    They may take so many requests for each life that broke something, and of what the run may still submit no more
+    than half. What the allowance does not have, and what gets stuck, is not known to break.
     """
 
-    def __init__(self, teller: Teller, life: Life, requests: int = MOST_REQUESTS) -> None:
+    def __init__(self, teller: Teller) -> None:
         run = teller.run
         self._run = run
         self._teller = Teller(run, f"{teller.title}, made smaller", ())
-        self._lives = {grounded(life.program): life}
-        self._end = self._until = run.journal.count() + requests
+        self._lives: dict[Program, Life] = {}
+        self._until = self._end = run.journal.count()
         self._tasks = _midway(run.budget.tasks, run.budget.most_tasks)
         self._credits = _midway(float(run.budget.credits), run.budget.most_credits)
+        self._short = False
+        self.done: set[str] = set()
+        """The requirements for which no smaller program is to be looked for."""
+        self.found_in: dict[str, int] = {}
+        """How many steps the program had that was the first to break a requirement."""
+
+    def add(self, life: Life, requests: int = MOST_REQUESTS) -> None:
+        """A life that broke something, and what may be sent to make it smaller."""
+        self._end = self._run.journal.count() + requests
+        self._keep(life)
 
     @property
     def broken(self) -> set[str]:
@@ -439,28 +457,48 @@ class Reruns:
     def life(self, program: Program) -> Life | None:
         """What came of a program, none where nobody can tell."""
         if program not in self._lives and self._affords(program):
-            self._lives[program] = lived(self._teller, program)
-            self._lives[program].telling.judge()
+            life = lived(self._teller, program)
+            life.telling.judge()
+            self._keep(life)
         return self._lives.get(program)
 
-    def smallest(self, row: str, share: float = 1.0) -> Life:
-        """The life of the fewest steps that breaks `row`, as far as its share of what is left lasts."""
-        count = self._run.journal.count()
+    def shrink(self, row: str, share: float) -> None:
+        """Look for a smaller program that breaks `row`, as long as its share of what is left lasts."""
+        count, self._short = self._run.journal.count(), False
         self._until = count + round((self._end - count) * share)
-        start = self._best(row)
-        likely = next((each for each in guesses(start, row) if self.breaks(each, row)), start.program)
+        start = self.smallest(row)
+        likely = next((each for each in self._guesses(start, row) if self.breaks(each, row)), start.program)
         shrunk(likely, lambda program: self.breaks(program, row))
-        return self._best(row)
+        if not self._short:
+            self.done.add(row)
 
-    def _best(self, row: str) -> Life:
+    def smallest(self, row: str) -> Life:
+        """The life of the fewest steps that was seen to break `row`."""
         return min((life for life in self._lives.values() if row in life.broken), key=lambda life: len(life.program))
 
+    def _guesses(self, life: Life, row: str) -> Iterator[Program]:
+        """Where only the sum was wrong, two tasks that each break something; else what the exchange points to."""
+        if life.place_of(life.broken[row].exchange) is None:
+            few = sorted({self.smallest(other).program for other in self.broken}, key=len)
+            yield from (doubled(program) for program in few[:_FEW])
+        yield from guesses(life, row)
+
+    def _keep(self, life: Life) -> None:
+        self._lives[grounded(life.program)] = life
+        for row in life.broken:
+            self.found_in.setdefault(row, len(life.program))
+
     def _affords(self, program: Program) -> bool:
-        run, tasks = self._run, sum(isinstance(step, Submit) for step in program)
+        tasks = sum(isinstance(step, Submit) for step in program)
+        within = tasks > 0 and self._is_within(len(program), tasks)
+        self._short |= tasks > 0 and not within
+        return within
+
+    def _is_within(self, steps: int, tasks: int) -> bool:
+        run = self._run
         return (
-            tasks > 0
-            and run.client.unanswered == 0
-            and run.journal.count() + len(program) + _REQUESTS_OF_A_TASK * (tasks + 1) <= self._until
+            run.client.unanswered == 0
+            and run.journal.count() + steps + _REQUESTS_OF_A_TASK * (tasks + 1) <= self._until
             and run.budget.tasks + tasks <= self._tasks
             and run.budget.credits <= self._credits
         )
@@ -472,15 +510,23 @@ def _midway(spent: float, most: object) -> float:
 
 def keep_smallest(teller: Teller, life: Life) -> None:
     """Make smaller what broke each requirement, keep it as a replay, and tell of it; what is known is left alone."""
-    order, reruns = teller.run.order, Reruns(teller, life)
+    if not life.broken:
+        return
+    reruns = teller.reruns = teller.reruns or Reruns(teller)
+    reruns.add(life)
+    order = teller.run.order
     known = {each.requirement for each in order.profile.known}
-    while rows := reruns.broken - known - teller.reproductions.keys():
+    tried = known | reruns.done
+    while rows := reruns.broken - tried:
         row = min(rows, key=_urgency)
-        smallest = reruns.smallest(row, share=1.0 if len(rows) == 1 else 0.5)
-        replay = Replay(requirement=row, program=smallest.program, found_in=len(life.program), seed=order.seed)
+        reruns.shrink(row, share=1.0 if len(rows) == 1 else 0.5)
+        tried.add(row)
+    for row in sorted(reruns.broken - known, key=_urgency):
+        life = reruns.smallest(row)
+        replay = Replay(requirement=row, program=life.program, found_in=reruns.found_in[row], seed=order.seed)
         path = replay.write(order.report_dir)
-        teller.reproductions[row] = reproduction(smallest, replay, path, order.profile)
-        teller.run.journal.note("reproductions", teller.reproductions)
+        teller.reproductions[row] = reproduction(life, replay, path, order.profile)
+    teller.run.journal.note("reproductions", teller.reproductions)
 
 
 def _urgency(row: str) -> tuple[bool, int]:

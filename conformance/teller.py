@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from conformance.exchange import Exchange
+    from conformance.life import Reruns
     from conformance.run import Run
     from conformance.target.credentials import Credential
 
@@ -39,6 +40,7 @@ class Teller:
         self.aims = tuple(aims)
         self.broken: list[Judgement] = []
         self.reproductions: dict[str, str] = {}
+        self.reruns: Reruns | None = None
         self.told = 0
 
     def story(self, *, alone: bool = False) -> Telling:

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from conformance.account import Window, agrees, around, charge, expected, readings, sightings
+from conformance.account import (
+    Window,
+    agrees,
+    amount,
+    around,
+    charge,
+    expected,
+    noise,
+    readings,
+    sightings,
+    undisturbed,
+)
 from conformance.checks.findings import broken, held, quoted, undecided
 from conformance.checks.registry import check
 from conformance.exchange import ABSENT
@@ -26,13 +37,14 @@ _SEVERAL = 2
 def cancelled_pending_tasks_show_no_charge(story: Story) -> Iterator[Judgement]:
     """Rests on "free cancel": no `credits_used` above 0, in the answer and ever after (ruling R7)."""
     for cancel, task in _first_cancels(story):
-        last = cancel.last_read(task)
-        sure = cancel.during(task) <= {State.PENDING}
-        if not sure and (last is None or last.state is not State.PENDING):
+        seen = _shown_from(story, cancel, task)
+        # A cancel whose answer was lost may never have come; an end before the task could start was a cancel's.
+        took = cancel.status == OK or (seen != [] and seen[0].exchange.ended_at <= task.pending_until)
+        sure = took and _found_pending(cancel, task)
+        if not sure and not _last_seen(cancel, task, State.PENDING):
             continue
-        for moment in _shown_from(story, cancel, task):
-            cost = charge(moment.shown)
-            if cost == 0:
+        for moment in seen:
+            if charge(moment.shown) == 0:
                 yield held(moment)
             elif sure:
                 yield broken(moment, "credits_used absent or 0: the task was cancelled while pending", _charged(moment))
@@ -44,33 +56,39 @@ def cancelled_pending_tasks_show_no_charge(story: Story) -> Iterator[Judgement]:
 def cancelled_pending_tasks_move_no_account(story: Story) -> Iterator[Judgement]:
     """Rests on "what you're charged: $0": from before the submit to after the cancel, the account stands still."""
     for cancel, task in _first_cancels(story):
-        if cancel.during(task) <= {State.PENDING} and cancel.status == OK:
-            yield from _over_its_life(story, cancel, task)
+        if cancel.status != OK:
+            continue
+        if _found_pending(cancel, task):
+            yield from _over_its_life(story, cancel, task, free=task)
+        elif _last_seen(cancel, task, State.PENDING):
+            shown = [charge(seen.shown) for seen in _shown_from(story, cancel, task)]
+            if any(shown):
+                yield undecided(cancel, "the task may have started before the cancel (R25)")
+            else:
+                yield from _over_its_life(story, cancel, task)
 
 
 @check("BILL-3")
 def charges_of_cancelled_tasks_are_final(story: Story) -> Iterator[Judgement]:
     """Rests on "if present, that's the final amount": a number of at least 0 that every later answer shows again."""
     for cancel, task in _first_cancels(story):
-        last = cancel.last_read(task)
-        if cancel.status != OK or not cancel.shows(task) or last is None or last.state is not State.RUNNING:
+        if cancel.status != OK or not cancel.shows(task) or not _last_seen(cancel, task, State.RUNNING):
             continue
         first = charge(cancel.shown)
         if first is None or first < 0:
             yield broken(cancel, "credits_used a number of at least 0, or absent", _charged(cancel))
             continue
-        for moment in _shown_from(story, cancel, task):
-            if moment is not cancel:
+        for moment in sightings(story, task):
+            if moment.exchange.sent_at >= cancel.exchange.ended_at:
                 wanted = f"{_charged(cancel)}, as exchange {cancel.exchange.number} answered: it is final"
-                yield held(moment) if charge(moment.shown) == first else broken(moment, wanted, _charged(moment))
+                yield held(moment) if _same_charge(moment, cancel) else broken(moment, wanted, _charged(moment))
 
 
 @check("BILL-4")
 def the_account_moved_when_the_cancel_answered(story: Story) -> Iterator[Judgement]:
     """Rests on "refund … happens during the cancel, not after": by its answer the account has moved by the charge."""
     for cancel, task in _first_cancels(story):
-        last = cancel.last_read(task)
-        if cancel.status == OK and last is not None and last.state is State.RUNNING:
+        if cancel.status == OK and _last_seen(cancel, task, State.RUNNING):
             yield from _over_its_life(story, cancel, task)
 
 
@@ -90,29 +108,32 @@ def failed_tasks_stay_settled(story: Story) -> Iterator[Judgement]:
 def the_call_itself_is_free(story: Story) -> Iterator[Judgement]:
     """Rests on "the cancel call itself is free": where no task moves the account, neither does the call."""
     for moment in story.cancels:
-        for window in around(story, moment):
-            if expected(story, window) == 0:
-                yield judged(moment, window, Decimal(0))
+        for role in payers(story, moment):
+            yield from _stands_still(story, moment, role)
 
 
 @check("BILL-8")
 def repeated_cancels_refund_once(story: Story) -> Iterator[Judgement]:
     """Rests on "cancel is idempotent": after several cancels the account stands where one would have left it."""
     for task in story.tasks:
-        cancels = [moment for moment in story.cancels if moment.task is task and moment.status == OK]
-        if len(cancels) >= _SEVERAL and task.submitted_at is not None:
-            yield from _over_its_life(story, cancels[-1], task)
+        cancels = [moment for moment in story.cancels if moment.may_have_acted(task)]
+        answered = [moment for moment in cancels if moment.status == OK]
+        if len(cancels) >= _SEVERAL and answered and task.submitted_at is not None:
+            yield from _over_its_life(story, answered[-1], task)
 
 
 @check("BILL-9")
 def the_account_adds_up(story: Story) -> Iterator[Judgement]:
     """Rests on the whole table of charges: over several tasks the account moves by the sum of what they show."""
-    if len(story.tasks) < _SEVERAL:
+    if len(story.tasks) < _SEVERAL or not story.alone:
         return
     for series in readings(story).values():
         window = Window(series[0], series[-1])
+        tasks = [task for task in story.tasks if _within(task, window)]
         cost = expected(story, window)
-        if cost is not None and any(task.submitted_at is not None for task in story.tasks):
+        if tasks and cost is None:
+            yield undecided(series[-1].moment, "what some task has cost is not certain")
+        elif cost is not None and (len(tasks) >= _SEVERAL or not agrees(window, cost)):
             yield judged(series[-1].moment, window, cost)
 
 
@@ -120,9 +141,10 @@ def the_account_adds_up(story: Story) -> Iterator[Judgement]:
 def cancelled_tasks_cost_no_more_than_estimated(story: Story) -> Iterator[Judgement]:
     """More than the estimate is noted, not failed (ruling R15)."""
     for cancel, task in _first_cancels(story):
+        if cancel.status != OK or not cancel.shows(task) or not _last_seen(cancel, task, State.RUNNING):
+            continue
         cost, estimate = charge(cancel.shown), _estimate(story, task)
-        last = cancel.last_read(task)
-        if cancel.status != OK or cost is None or estimate is None or last is None or last.state is not State.RUNNING:
+        if cost is None or estimate is None:
             continue
         if cost <= estimate:
             yield held(cancel)
@@ -136,17 +158,38 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
     between = f"between exchanges {first} and {last}"
     if agrees(window, cost):
         return replace(held(moment), account=True)
+    if moved := noise(window.first.moment.story):
+        return replace(undecided(moment, moved), account=True)
     wanted = f"the account of {window.first.role} to go down by {cost} credits {between}"
     got = f"from {window.first.credits} to {window.last.credits}: by {window.spent}"
     return replace(broken(moment, wanted, got), account=True)
 
 
+def payers(story: Story, moment: Moment) -> list[str]:
+    """The roles whose accounts a call may move: the caller's, and those of the tasks' owners."""
+    return list(dict.fromkeys((moment.role, *(task.role for task in story.tasks))))
+
+
 def _first_cancels(story: Story) -> Iterator[tuple[Moment, Task]]:
-    """The first cancel of each task that may have found it live."""
+    """The first cancel of each task that may have taken effect, where it may have found the task live."""
     for task in story.tasks:
-        cancels = [moment for moment in story.cancels if moment.task is task]
-        if cancels and cancels[0].certain and not cancels[0].before(task) <= TERMINAL:
-            yield cancels[0], task
+        first = next((moment for moment in story.cancels if moment.may_have_acted(task)), None)
+        if first is None or first.before(task) <= TERMINAL:
+            continue
+        if first.certain or (first.status == OK and first.shows(task)):
+            yield first, task
+
+
+def _found_pending(cancel: Moment, task: Task) -> bool:
+    """Whether the task had certainly not started when it was cancelled, by this cancel or by one beside it (R25)."""
+    during = cancel.during(task)
+    return State.PENDING in during and during <= {State.PENDING, State.CANCELLED}
+
+
+def _last_seen(cancel: Moment, task: Task, state: State) -> bool:
+    """Whether the last that was heard of the task before a cancel was this state."""
+    last = cancel.last_read(task)
+    return state is (last.state if last is not None else State.PENDING)
 
 
 def _shown_from(story: Story, cancel: Moment, task: Task) -> list[Moment]:
@@ -154,19 +197,33 @@ def _shown_from(story: Story, cancel: Moment, task: Task) -> list[Moment]:
     return [seen for seen in sightings(story, task) if seen.exchange.ended_at >= cancel.exchange.ended_at]
 
 
-def _over_its_life(story: Story, cancel: Moment, task: Task) -> Iterator[Judgement]:
+def _within(task: Task, window: Window) -> bool:
+    return task.submitted_at is not None and window.first.ended_at <= task.submitted_at < window.last.sent_at
+
+
+def _stands_still(story: Story, moment: Moment, role: str) -> Iterator[Judgement]:
+    """Around a call where no task moves the account it stands still: at once, and until something else is sent."""
+    for window in around(story, moment, role=role):
+        if expected(story, window) == 0:
+            yield judged(moment, window, Decimal(0))
+            late = undisturbed(story, window)
+            if late.last is not window.last and agrees(window, Decimal(0)) and expected(story, late) == 0:
+                yield judged(moment, late, Decimal(0))
+
+
+def _over_its_life(story: Story, cancel: Moment, task: Task, *, free: Task | None = None) -> Iterator[Judgement]:
     """From before the submit to the first reading after the cancel, and to the last of the story."""
     if task.submitted_at is None:
         return
     for window in around(story, cancel, since=task.submitted_at):
-        cost = expected(story, window)
+        cost = expected(story, window, free=free)
         if cost is None:
             yield undecided(cancel, "another task may have moved the account meanwhile")
             continue
         yield judged(cancel, window, cost)
         series = readings(story)[window.first.role, window.first.source]
         late = Window(window.first, series[-1])
-        if late.last is not window.last and (cost := expected(story, late)) is not None:
+        if late.last is not window.last and (cost := expected(story, late, free=free)) is not None:
             yield judged(late.last.moment, late, cost)
 
 
@@ -175,15 +232,19 @@ def _settled(story: Story, state: State) -> Iterator[Judgement]:
         task = moment.task
         if task is None or not moment.certain or moment.before(task) != {state}:
             continue
-        last, read = moment.last_read(task), moment.next_read(task)
-        for seen in (moment, read):
-            if last is not None and seen is not None and seen.shows(task) and seen.state is state:
+        last = moment.last_read(task)
+        for seen in (moment, *moment.later_reads(task)):
+            if last is not None and seen.shows(task) and seen.state is state:
                 wanted = f"{_charged(last)}, as exchange {last.exchange.number} showed"
-                same = charge(seen.shown) == charge(last.shown)
-                yield held(seen) if same else broken(seen, wanted, _charged(seen))
-        for window in around(story, moment):
-            if expected(story, window) == 0:
-                yield judged(moment, window, Decimal(0))
+                yield held(seen) if _same_charge(seen, last) else broken(seen, wanted, _charged(seen))
+        for role in payers(story, moment):
+            yield from _stands_still(story, moment, role)
+
+
+def _same_charge(one: Moment, other: Moment) -> bool:
+    """Whether two answers show the same charge; none and a charge of 0 are not the same (ruling R21)."""
+    used = [moment.shown.get("credits_used") if moment.shown else None for moment in (one, other)]
+    return (used[0] is None) == (used[1] is None) and charge(one.shown) == charge(other.shown)
 
 
 def _charged(moment: Moment) -> str:
@@ -192,8 +253,5 @@ def _charged(moment: Moment) -> str:
 
 
 def _estimate(story: Story, task: Task) -> Decimal | None:
-    for read in story.reads_of(task):
-        value = read.shown.get("estimated_credits") if read.shown else None
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            return Decimal(value)
-    return None
+    shown = (amount(read.shown.get("estimated_credits")) for read in story.reads_of(task) if read.shown)
+    return next((value for value in shown if value is not None), None)
