@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from conformance.exchange import ABSENT, Operation
+from conformance.exchange import ABSENT
 from conformance.lawful import Task
 from conformance.sameness import pointed
 from conformance.states import TERMINAL, State
@@ -200,9 +200,9 @@ def _cost(story: Story, task: Task, window: Window) -> Decimal | None:
 
 
 def _price(seen: Moment) -> Decimal | None:
-    """What an ended task cost; that an absent charge is none is said of cancels alone, so of a completion it is open."""
+    """What an ended task cost; that an absent charge is none is not said of one that may have completed by itself."""
     used = seen.shown.get("credits_used") if seen.shown else None
-    if used is None and seen.state is State.COMPLETED and seen.exchange.request.operation is Operation.QUERY:
+    if used is None and seen.state is State.COMPLETED:
         return None
     return charge(seen.shown)
 
@@ -265,7 +265,7 @@ def noise(story: Story) -> str:
             window = Window(first, last)
             moved = abs(window.spent)
             if moved > window.slack(_NOTHING) and not _busy(story, first, last) and not _is_sum(window, amounts):
-                return f"the account of {role} moved by {window.spent} credits while nothing of this run was under way"
+                return f"the account of {role} moved by {window.spent} credits while nothing of ours was under way"
     return ""
 
 

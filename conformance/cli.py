@@ -70,6 +70,7 @@ def main() -> None:
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
 @click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
+@click.option("--stories", default="", metavar="ROWS", help="Tell only the stories that aim at these rows; judge all.")
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
@@ -92,6 +93,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     contract: Path | None,
     depth: str,
     only: str,
+    stories: str,
     keyword: str,
     seed: int | None,
     report_dir: Path | None,
@@ -126,6 +128,7 @@ def run(  # noqa: PLR0917 - one parameter an option
         contract=contract,
         depth=depth,
         only=only,
+        stories=stories,
         keyword=keyword,
         seed=seed,
         report_dir=report_dir,

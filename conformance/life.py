@@ -518,19 +518,15 @@ def keep_smallest(teller: Teller, life: Life) -> None:
     known = {each.requirement for each in order.profile.known}
     tried = known | reruns.done
     while rows := reruns.broken - tried:
-        row = min(rows, key=_urgency)
+        row = max(rows, key=lambda row: (catalogue()[row].level == "MUST", len(reruns.smallest(row).program), row))
         reruns.shrink(row, share=1.0 if len(rows) == 1 else 0.5)
         tried.add(row)
-    for row in sorted(reruns.broken - known, key=_urgency):
+    for row in sorted(reruns.broken - known, key=[*catalogue()].index):
         life = reruns.smallest(row)
         replay = Replay(requirement=row, program=life.program, found_in=reruns.found_in[row], seed=order.seed)
         path = replay.write(order.report_dir)
         teller.reproductions[row] = reproduction(life, replay, path, order.profile)
     teller.run.journal.note("reproductions", teller.reproductions)
-
-
-def _urgency(row: str) -> tuple[bool, int]:
-    return catalogue()[row].level != "MUST", [*catalogue()].index(row)
 
 
 def reproduction(life: Life, replay: Replay, path: Path, profile: Profile) -> str:

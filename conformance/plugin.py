@@ -9,6 +9,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Generator
+from importlib import import_module
 from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -76,9 +77,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     order = config.stash.get(ORDER, None) or _order(config)
     config.stash[ORDER] = order
-    chosen = _chosen([item for item in ours if set(_aims(item)) & set(order.only)], order)
+    chosen = _chosen([item for item in ours if set(_aims(item)) & set(order.told)], order)
     dropped = [item for item in ours if item not in chosen]
     config.hook.pytest_deselected(items=dropped)
+    _forget_the_code_around()
     for item in chosen:
         _settle(item.obj, max(1, round(_stories(item, order))))
     others = [item for item in items if item not in ours]
@@ -213,7 +215,7 @@ def _family(item: pytest.Item) -> str:
 def _chosen(items: list[pytest.Function], order: Order) -> list[pytest.Function]:
     """The tests that the depth has, and of every row at least one."""
     within = {item for item in items if _within_depth(item, order)}
-    for row in order.only:
+    for row in order.told:
         aiming = [item for item in items if row in _aims(item)]
         if aiming and within.isdisjoint(aiming):
             within.add(min(aiming, key=lambda item: _chance(item, order)))
@@ -237,6 +239,14 @@ def _stories(item: pytest.Item, order: Order) -> float:
 
 def _chance(item: pytest.Item, order: Order) -> int:
     return zlib.crc32(f"{order.seed}:{item.name}".encode())
+
+
+def _forget_the_code_around() -> None:
+    """Keep Hypothesis from drawing constants out of whatever code is loaded: a seed is to say the same everywhere."""
+    providers: Any = import_module("hypothesis.internal.conjecture.providers")
+    if hasattr(providers, "_get_local_constants") and hasattr(providers, "Constants"):
+        none = providers.Constants()
+        providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
 
 
 def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, as Hypothesis wraps it
@@ -296,11 +306,13 @@ def _order(config: pytest.Config) -> Order:
     target, contract = config.getoption("--target"), config.getoption("--contract")
     try:
         rows = [row.id for row in catalogue().values() if not row.planned]
+        only = tuple(row for row in selected(config.getoption("--only")) or rows if row in rows)
         return Order(
             profile=load(Path(target) if target else None, environ=environ),
             contract=Contract.load(Path(contract) if contract else None),
             depth=DEPTHS[config.getoption("--depth")],
-            only=tuple(row for row in selected(config.getoption("--only")) or rows if row in rows),
+            only=only,
+            told=only,
             seed=seed if (seed := config.getoption("--seed")) is not None else secrets.randbelow(10**6),
             report_dir=Path(config.getoption("--report-dir") or "reports/latest"),
         )

@@ -41,12 +41,16 @@ _SURELY_PENDING: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What was asked for: the target, the contract, the depth, the rows, the seed, and where the results go."""
+    """What was asked for: the target, the contract, the depth, the rows, the seed, and where the results go.
+
+    The rows that are judged are in `only`; the stories that are told aim at the rows in `told`.
+    """
 
     profile: Profile
     contract: Contract
     depth: Depth
     only: tuple[str, ...]
+    told: tuple[str, ...]
     seed: int
     report_dir: Path
 

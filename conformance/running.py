@@ -56,6 +56,7 @@ class Asked:
     contract: Path | None = None
     depth: str = "standard"
     only: str = ""
+    stories: str = ""
     keyword: str = ""
     seed: int | None = None
     report_dir: Path | None = None
@@ -262,6 +263,7 @@ def _order(asked: Asked, profile: Profile) -> Order:
         contract=contract,
         depth=DEPTHS[asked.depth],
         only=only,
+        told=_told(asked) or only,
         seed=secrets.randbelow(_SEEDS) if asked.seed is None else asked.seed,
         report_dir=_writable(asked.report_dir or _new_folder()),
     )
@@ -283,6 +285,13 @@ def _writable(folder: Path) -> Path:
     except OSError as error:
         raise UsageProblem(f"{folder}: results cannot be written there: {error}; give another --report-dir") from error
     return folder
+
+
+def _told(asked: Asked) -> tuple[str, ...]:
+    try:
+        return tuple(selected(asked.stories))
+    except ValueError as error:
+        raise UsageProblem(f"--stories {asked.stories}: {error}") from error
 
 
 def _new_folder() -> Path:

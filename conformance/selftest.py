@@ -115,7 +115,7 @@ def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | 
         command = [sys.executable, "-m", "conformance", "run", "--depth", depth, "--seed", str(seed)]
         try:
             done = subprocess.run(  # noqa: S603 - ourselves
-                [*command, "--report-dir", folder, *variant],
+                [*command, "--report-dir", folder, *variant, *_aimed(fault)],
                 capture_output=True,
                 text=True,
                 timeout=_LONGEST_RUN,
@@ -136,6 +136,14 @@ def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | 
         seconds=time.monotonic() - started,
         trouble=f"the suite was at fault: {said}" if code == ExitCode.OUR_FAULT else trouble,
     )
+
+
+def _aimed(fault: str | None) -> list[str]:
+    """A fault is told the stories that aim at the rows it names, judged by every check; all others all stories."""
+    if fault is None or _degenerate(fault):
+        return []
+    judged = [row.id for row in catalogue().values() if not row.planned]
+    return ["--stories", ",".join(row for row in judged if row in FAULTS[fault].breaks)]
 
 
 def _degenerate(name: str) -> bool:

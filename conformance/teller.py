@@ -101,7 +101,7 @@ class Telling:
             OutOfReach: the target cannot be brought to show one.
         """
         if state in _SHARED and role == "owner":
-            return self._shared(state)
+            return self._shared(state, named=out is not None)
         if state is State.CANCELLED:
             task = self.task(State.PENDING, out=out, like=like, role=role)
             self.cancel(by(Form.PATH, task), role=role)
@@ -263,8 +263,8 @@ class Telling:
             task = self._run.provision.due(self.tasks[task_id])
             self.tasks[task_id] = task
             self._run.journal.keep_task(task)
-            read = self.query(task, form=Form.OUT_TASK_ID if cancel_as is Form.PATH else Form.TASK_ID, fresh=True)
-            if cancel_as is not None and index == 0 and self._shows(read) in TERMINAL:
+            self.query(task, form=Form.OUT_TASK_ID if cancel_as is Form.PATH else Form.TASK_ID, fresh=True)
+            if cancel_as is not None and index == 0 and task_id not in self.lingers:
                 self.cancel(by(cancel_as, task), role=task.role, fresh=True)
                 self.query(task)
             elif task_id in self.lingers:
@@ -277,10 +277,10 @@ class Telling:
         due = (self._run.provision.due(self.tasks[task_id]).due for task_id in self._stages)
         return max((instant for instant in due if instant is not None), default=0.0)
 
-    def _shared(self, state: State) -> Task:
+    def _shared(self, state: State, *, named: bool) -> Task:
         """A shared task that, by the last that was heard of it, is still in its state."""
         while True:
-            stage = self._run.provision.shared(state, self.number)
+            stage = self._run.provision.shared(state, self.number, named=named)
             if stage.task.task_id not in self.tasks:
                 self._adopt(stage, own=False)
             read = stage.exchanges[-1] if stage.exchanges else None

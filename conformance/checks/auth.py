@@ -6,15 +6,25 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from conformance.checks.findings import acts, answered, broken, held, left_alone, premises, refused
+from conformance.checks.findings import (
+    acts,
+    answered,
+    broken,
+    held,
+    left_alone,
+    premises,
+    refused,
+    refused_as,
+    undecided,
+)
 from conformance.checks.likeness import look
 from conformance.checks.registry import check
-from conformance.exchange import REVOKED
-from conformance.lawful import Refusal
+from conformance.exchange import NOBODY, REVOKED, Form
+from conformance.lawful import Refusal, well_formed
 from conformance.story import Moment, Story
-from conformance.verdict import Judgement
+from conformance.verdict import Judgement, Outcome
 
-_NO_KEY: Final = "nobody:none"
+_NO_KEY: Final = {NOBODY, f"{NOBODY}:none"}
 _COMPARED: Final = ("status", "code", "fields")
 _KEY_HEADERS: Final = {"authorization", "x-api-key"}
 _OTHER_CASE: Final = re.compile(r"(?!Bearer )(?i:bearer) ")
@@ -24,16 +34,16 @@ _OTHER_CASE: Final = re.compile(r"(?!Bearer )(?i:bearer) ")
 def calls_without_a_key_are_refused(story: Story) -> Iterator[Judgement]:
     """No key at all: 401."""
     for moment in _keyless(story):
-        if moment.role == _NO_KEY:
-            yield refused(moment, Refusal.INVALID_KEY)
+        if moment.role in _NO_KEY:
+            yield _turned_away(moment)
 
 
 @check("AUTH-2")
 def calls_with_a_wrong_key_are_refused(story: Story) -> Iterator[Judgement]:
     """A key that is unknown, mistyped, cut, empty, or comes under a wrong scheme: 401."""
     for moment in _keyless(story):
-        if moment.role != _NO_KEY and not moment.role.startswith(REVOKED):
-            yield refused(moment, Refusal.INVALID_KEY)
+        if moment.role not in _NO_KEY and not moment.role.startswith(REVOKED):
+            yield _turned_away(moment)
 
 
 @check("AUTH-3")
@@ -41,7 +51,7 @@ def calls_with_a_revoked_key_are_refused(story: Story) -> Iterator[Judgement]:
     """A revoked key: 401, for its own former tasks too."""
     for moment in _keyless(story):
         if moment.role.startswith(REVOKED):
-            yield refused(moment, Refusal.INVALID_KEY)
+            yield _turned_away(moment)
 
 
 @check("AUTH-4")
@@ -92,7 +102,11 @@ def either_header_carries_the_key(story: Story) -> Iterator[Judgement]:
 def the_scheme_has_no_case(story: Story) -> Iterator[Judgement]:
     """The name of the scheme is matched without regard to case."""
     for moment in story.probes:
-        if _scheme_in_other_case(moment) and moment.task is not None:
+        if not _scheme_in_other_case(moment) or moment.task is None:
+            continue
+        if any(_shows_key_in_x_api_key(each) for each in (*story.submits, *story.queries)):
+            yield undecided(moment, "this target's keys come in x-api-key, which has no scheme")
+        else:
             yield acts(moment, moment.task)
 
 
@@ -103,6 +117,16 @@ def _keyless(story: Story) -> Iterator[Moment]:
         named = request.named
         if not request.keyed and named.form is not None and request.method == "POST" and not (named.odd or named.extra):
             yield moment
+
+
+def _turned_away(moment: Moment) -> Judgement:
+    """401; a 400 for an identifier that may be malformed is the order of checks, which is a recommendation (R5, R10)."""
+    judgement, named = refused(moment, Refusal.INVALID_KEY), moment.exchange.request.named
+    ids = [task.task_id for task in moment.story.tasks]
+    sound = named.form is Form.OUT_TASK_ID or well_formed(named.identifier or "", ids)
+    if judgement.outcome is Outcome.BROKEN and not sound and refused_as(moment, Refusal.INVALID_PARAM):
+        return undecided(moment, "the identifier may be malformed, and 400 may come before 401 (R10)")
+    return judgement
 
 
 def _alike(moment: Moment, other: Moment) -> Judgement:
@@ -117,3 +141,7 @@ def _alike(moment: Moment, other: Moment) -> Judgement:
 def _scheme_in_other_case(moment: Moment) -> bool:
     headers = moment.exchange.request.headers
     return any(name.lower() == "authorization" and _OTHER_CASE.match(value) for name, value in headers)
+
+
+def _shows_key_in_x_api_key(moment: Moment) -> bool:
+    return any(name.lower() == "x-api-key" for name, _ in moment.exchange.request.headers)

@@ -187,9 +187,11 @@ def _found_pending(cancel: Moment, task: Task) -> bool:
 
 
 def _last_seen(cancel: Moment, task: Task, state: State) -> bool:
-    """Whether the last that was heard of the task before a cancel was this state."""
+    """Whether the last that was heard of the task before a cancel was this state; a submit tells of a pending one."""
     last = cancel.last_read(task)
-    return state is (last.state if last is not None else State.PENDING)
+    if last is None:
+        return state is State.PENDING and task.submitted_at is not None
+    return last.state is state
 
 
 def _shown_from(story: Story, cancel: Moment, task: Task) -> list[Moment]:

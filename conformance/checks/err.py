@@ -16,6 +16,7 @@ from conformance.checks.findings import (
     premises,
     quoted,
     refused,
+    unavailable,
     undecided,
 )
 from conformance.checks.registry import check
@@ -29,10 +30,12 @@ _FIRST_REFUSAL: Final = 400
 _SERVER_ERRORS: Final = range(500, 600)
 _MOST_TEXT: Final = 1 << 16
 _OFTEN: Final = 3
+_SHORTEST: Final = 3
 _INTERNALS: Final = re.compile(
     r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w.$]+\([\w]+\.(?:java|kt|scala|js|ts|cs|go|py):\d+"
     r"|\bgoroutine \d+|panic: |SQLSTATE|\bORA-\d{5}"
-    r"|(?i:\bselect\b[^\"]{1,80}\bfrom\b \w|\binsert into\b|\bupdate \w+ set\b)"
+    r"|\bSELECT\b[^\"]{1,80}\bFROM\b \w|(?i:\bselect\b[^\"]{1,80}\bfrom \w+ (?:where|limit|order by)\b)"
+    r"|(?i:\binsert into \w+ ?\(|\bupdate \w+ set \w+ ?=|\bdelete from \w+ where\b)"
     r"|(?:psycopg|sqlalchemy|sqlite3|pymysql|asyncpg)\."
     r"|(?<![\w/.:])/(?:usr|home|opt|var|srv|app|root|etc)/[\w.-]+/[\w./-]+"
     r"|[A-Z]:\\\\[\w\\\\]+|\b[\w-]+\.(?:internal|local|svc\.cluster\.local|lan)\b|node_modules"
@@ -82,7 +85,10 @@ def bodies_too_large_are_refused(story: Story) -> Iterator[Judgement]:
     """A body over the documented size: 413."""
     for moment in _keyed(story):
         content = moment.exchange.request.content
-        if content is None or len(content) <= story.terms.most_bytes or moment.exchange.unavailable:
+        if content is None or len(content) <= story.terms.most_bytes:
+            continue
+        if moment.exchange.unavailable:
+            yield unavailable(moment)
             continue
         large = moment.status == _TOO_LARGE
         yield held(moment, premises=premises(moment)) if large else broken(moment, "413", answered(moment))
@@ -103,9 +109,9 @@ def refusals_show_no_internals(story: Story) -> Iterator[Judgement]:
     for moment in story.cancels:
         if moment.exchange.answer is None or moment.status is None or moment.status < _FIRST_REFUSAL:
             continue
-        text = moment.exchange.answer.content[:_MOST_TEXT].decode(errors="replace")
+        text = moment.exchange.answer.content[:_MOST_TEXT].decode(errors="replace").replace('\\"', '"')
         for value in (urlsplit(moment.exchange.request.url).path, *moment.exchange.request.named.given):
-            text = text.replace(str(value), "")
+            text = text.replace(str(value), "") if len(str(value)) >= _SHORTEST else text
         found = _INTERNALS.search(text)
         if found:
             yield broken(moment, "a refusal without internals", f"{moment.status} with {quoted(found[0])}")
@@ -135,9 +141,7 @@ def _no_server_error(moment: Moment) -> Judgement | None:
     if moment.status not in _SERVER_ERRORS:
         return None
     if moment.exchange.unavailable:
-        content = moment.exchange.request.content
-        again = [each for each in moment.story.cancels if each.exchange.request.content == content]
-        ours = [each for each in again if each.exchange.request.url == moment.exchange.request.url]
+        ours = [each for each in moment.story.cancels if each.exchange.request == moment.exchange.request]
         spared = any(read.status == OK for read in moment.story.queries if _after(read, moment))
         if len(ours) < _OFTEN or not all(each.status in _SERVER_ERRORS for each in ours) or not spared:
             return None

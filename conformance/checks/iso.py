@@ -8,12 +8,12 @@ from statistics import median
 from typing import Final
 
 from conformance.account import around, expected
-from conformance.checks.bill import judged
-from conformance.checks.findings import acts, answered_lawfully, broken, held, left_alone, premises, refused, undecided
-from conformance.checks.likeness import look, rank_test, separation
+from conformance.checks.bill import judged, payers
+from conformance.checks.findings import answered_lawfully, broken, held, left_alone, premises, undecided
+from conformance.checks.likeness import look, rank_test, separation, switches
 from conformance.checks.registry import check
 from conformance.exchange import ABSENT, Form
-from conformance.lawful import Refusal, Task
+from conformance.lawful import Acts, Refusal, Task
 from conformance.story import Moment, Story
 from conformance.verdict import Judgement
 
@@ -29,7 +29,7 @@ def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
     """With another key, a task is unknown, in every form and in every state (ruling R23)."""
     for moment, _ in _foreign(story):
         if moment.task is None and not moment.exchange.request.named.extra:
-            yield refused(moment, Refusal.TASK_NOT_FOUND)
+            yield answered_lawfully(moment)
 
 
 @check("ISO-2")
@@ -43,7 +43,7 @@ def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
 def foreign_and_unknown_look_alike(story: Story) -> Iterator[Judgement]:
     """Over many interleaved calls nothing separates the 404 for foreign tasks from the one for unknown ones (R11)."""
     for form, foreign, unknown in _groups(story):
-        if min(len(foreign), len(unknown)) < ENOUGH_LOOKS:
+        if switches(foreign, unknown) < ENOUGH_LOOKS or min(len(foreign), len(unknown)) < ENOUGH_LOOKS:
             continue
         aspect = separation(foreign, unknown)
         if aspect:
@@ -63,7 +63,7 @@ def the_same_out_task_id_is_two_tasks(story: Story) -> Iterator[Judgement]:
             continue
         twins = [task for task in story.tasks if task.role != moment.role and task.out_task_id == own.out_task_id]
         if twins:
-            yield acts(moment, own)
+            yield answered_lawfully(moment)
         yield from (left_alone(moment, twin) for twin in twins)
 
 
@@ -86,7 +86,7 @@ def foreign_and_unknown_take_as_long(story: Story) -> Iterator[Judgement]:
     """A rank test over interleaved calls; it raises a false alarm once in 10,000 runs at the most."""
     for form, foreign, unknown in _groups(story):
         mine, theirs = [_seconds(moment) for moment in foreign], [_seconds(moment) for moment in unknown]
-        if min(len(mine), len(theirs)) < ENOUGH_TIMES:
+        if switches(foreign, unknown) < ENOUGH_TIMES or min(len(mine), len(theirs)) < ENOUGH_TIMES:
             continue
         p, effect = rank_test(mine, theirs)
         if p < _FALSE_ALARMS:
@@ -99,11 +99,11 @@ def foreign_and_unknown_take_as_long(story: Story) -> Iterator[Judgement]:
 
 @check("ISO-7")
 def foreign_and_refused_calls_move_no_account(story: Story) -> Iterator[Judgement]:
-    """Neither the caller's account nor the owner's moves by a call that is refused."""
+    """Neither the caller's account nor the owner's moves by a call that may act on nothing, however it is answered."""
     for moment in story.cancels:
-        if not moment.refused or moment.task is not None:
+        if any(isinstance(effect, Acts) for effect in moment.effects):
             continue
-        for role in dict.fromkeys((moment.role, *(task.role for task in story.tasks))):
+        for role in payers(story, moment):
             for window in around(story, moment, role=role):
                 if expected(story, window) == 0:
                     yield judged(moment, window, Decimal(0))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from conformance.exchange import ABSENT
@@ -32,6 +33,7 @@ def look(moment: Moment) -> dict[str, object]:
         "fields": _fields(moment.document),
         "headers": tuple(sorted(headers)),
         "message": masked(moment, message) if isinstance(message, str) else str(message is ABSENT),
+        "values": tuple(masked(moment, text) for text in _texts(moment.document)),
         "text": "" if isinstance(moment.document, dict) else masked(moment, _text(moment)),
     }
 
@@ -52,6 +54,12 @@ def separation(ones: Sequence[Moment], others: Sequence[Moment]) -> str:
         if not mine & theirs:
             return aspect
     return ""
+
+
+def switches(ones: Sequence[Moment], others: Sequence[Moment]) -> int:
+    """How often, in the order of sending, a call of one group comes next to one of the other (ruling R11)."""
+    calls = sorted([(each.exchange.sent_at, 0) for each in ones] + [(each.exchange.sent_at, 1) for each in others])
+    return sum(one != other for (_, one), (_, other) in pairwise(calls))
 
 
 def rank_test(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
@@ -95,6 +103,18 @@ def _fields(document: object) -> object:
     if isinstance(document, dict):
         return tuple(sorted((name, _fields(value)) for name, value in document.items()))
     return type(document).__name__
+
+
+def _texts(document: object) -> Iterator[str]:
+    """Every text in a document, in the order of the names of its fields."""
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict):
+        for _, value in sorted(document.items()):
+            yield from _texts(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _texts(value)
 
 
 def _text(moment: Moment) -> str:

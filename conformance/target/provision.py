@@ -186,8 +186,8 @@ class Provision:
                 )
             time.sleep(next(pauses))
 
-    def shared(self, state: State, index: int) -> Stage:
-        """One of the shared tasks in a terminal state, waited for where need be.
+    def shared(self, state: State, index: int, *, named: bool = True) -> Stage:
+        """One of the shared tasks in a terminal state, waited for where need be; `named` by an `out_task_id` or not.
 
         Raises:
             OutOfReach: no task gets into that state.
@@ -196,7 +196,8 @@ class Provision:
         if not usable:
             reason = self.used_up.setdefault(state, f"no task stayed {state}")
             raise OutOfReach(reason)
-        stage = usable[index % len(usable)]
+        fitting = [stage for stage in usable if (stage.task.out_task_id is not None) is named] or usable
+        stage = fitting[index % len(fitting)]
         if stage.on_its_way:
             try:
                 self.bring(self._story, stage)
@@ -205,7 +206,7 @@ class Provision:
                 if not self._shared[state]:
                     self.used_up[state] = str(error)
                     raise
-                return self.shared(state, index)
+                return self.shared(state, index, named=named)
         return stage
 
     def glance(self) -> None:
