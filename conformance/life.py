@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MOST_TASKS: Final = 5
 """Tasks that live in one random program."""
 
-MOST_REQUESTS: Final = 150
+MOST_REQUESTS: Final = 200
 """Requests that making the programs of one story smaller may take."""
 
 _MOST_STEPS: Final = 200
@@ -466,22 +466,31 @@ class Reruns:
         """Look for a smaller program that breaks `row`, as long as its share of what is left lasts."""
         count, self._short = self._run.journal.count(), False
         self._until = count + round((self._end - count) * share)
-        start = self.smallest(row)
-        likely = next((each for each in self._guesses(start, row) if self.breaks(each, row)), start.program)
-        shrunk(likely, lambda program: self.breaks(program, row))
+        shrunk(self.smallest(row).program, lambda program: self.breaks(program, row))
         if not self._short:
             self.done.add(row)
+
+    def guess(self, rows: Iterable[str]) -> None:
+        """Try what is likely to be enough to break each of the rows, the boldest guess first, and sums last."""
+        self._until = self._end
+        lives = {row: self.smallest(row) for row in sorted(rows)}
+        for row in sorted(lives, key=lambda row: self._is_of_the_end(lives[row], row)):
+            start = self.smallest(row)
+            next((each for each in self._guesses(start, row) if self.breaks(each, row)), None)
 
     def smallest(self, row: str) -> Life:
         """The life of the fewest steps that was seen to break `row`."""
         return min((life for life in self._lives.values() if row in life.broken), key=lambda life: len(life.program))
 
     def _guesses(self, life: Life, row: str) -> Iterator[Program]:
-        """Where only the sum was wrong, two tasks that each break something; else what the exchange points to."""
-        if life.place_of(life.broken[row].exchange) is None:
-            few = sorted({self.smallest(other).program for other in self.broken}, key=len)
-            yield from (doubled(program) for program in few[:_FEW])
+        """What the exchange points to; where only the sum was wrong, two tasks that each break something."""
         yield from guesses(life, row)
+        if self._is_of_the_end(life, row):
+            few = sorted({self.smallest(other).program for other in self.broken}, key=len)
+            yield from (doubled(program) for program in few[:_FEW] if 2 * len(program) < len(life.program))
+
+    def _is_of_the_end(self, life: Life, row: str) -> bool:
+        return life.place_of(life.broken[row].exchange) is None
 
     def _keep(self, life: Life) -> None:
         self._lives[grounded(life.program)] = life
@@ -516,6 +525,7 @@ def keep_smallest(teller: Teller, life: Life) -> None:
     reruns.add(life)
     order = teller.run.order
     known = {each.requirement for each in order.profile.known}
+    reruns.guess(reruns.broken - known - reruns.done)
     tried = known | reruns.done
     while rows := reruns.broken - tried:
         row = max(rows, key=lambda row: (catalogue()[row].level == "MUST", len(reruns.smallest(row).program), row))

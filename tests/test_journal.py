@@ -212,7 +212,7 @@ def test_a_run_that_was_cut_off_is_judged(smoke: Recorded, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "make",
     [
-        lambda path: None,
+        lambda _: None,
         lambda path: path.mkdir(),
         lambda path: path.write_bytes(b""),
         lambda path: path.write_text("no database\n" * 100),

@@ -156,11 +156,15 @@ def test_a_state_out_of_reach_is_not_tried_again(kitchen: Open) -> None:
 
 
 def test_shared_tasks_are_made_once(kitchen: Open) -> None:
-    """As many as were ordered, however many stories want one."""
+    """As many as were ordered, however many stories want one, with an `out_task_id` or without."""
     made = kitchen(Target("completed"), **EVERY_STATE)
     made.provision.order(2)
-    found = {made.provision.shared(State.COMPLETED, index).task.task_id for index in range(9)}
-    assert len(found) == 2
+    found = {
+        named: {made.provision.shared(State.COMPLETED, index, named=named).task.out_task_id for index in range(9)}
+        for named in (True, False)
+    }
+    assert [len(names) for names in found.values()] == [1, 1]
+    assert found[False] == {None}
     assert len(made.submits) == 4
 
 

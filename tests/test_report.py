@@ -126,7 +126,13 @@ def bash(line: str, base_url: str, key: str = KEY) -> str:
     environ = clean_environment({"TARGET": base_url, "KEY": key})
     command = f"set -e; {line} -s --max-time 10"
     done = subprocess.run(
-        ["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=20, check=True, errors="replace"
+        ["/usr/bin/env", "bash", "-c", command],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+        errors="replace",
     )
     return done.stdout
 

@@ -32,6 +32,7 @@ CONTRACT: Final = Contract.load()
 UNKNOWN: Final = "task_01HQX9F2P6Y8VEX3CRZ8GXJVD9"
 """A task id that is made like those of the tale, and names nothing."""
 
+BALANCE: Final = "X-Quota-Remaining-Credits"
 AUTO: Final = "\0auto"
 _CALL_TAKES: Final = 0.1
 
@@ -54,16 +55,29 @@ def showing(task: Task, status: str, **more: object) -> Document:
 
 
 def terms(
-    *, states: Mapping[str, str] | None = None, code_at: str = "/error/code", volatile: Sequence[str] = ()
+    *,
+    states: Mapping[str, str] | None = None,
+    code_at: str = "/error/code",
+    volatile: Sequence[str] = (),
+    accounting: bool = True,
+    accounts: Mapping[str, str] | None = None,
 ) -> Terms:
     """The terms of a target that keeps to the contract, but for what its profile may say."""
-    return CONTRACT.terms(states=states or {}, code_at=code_at, volatile=volatile)
+    return CONTRACT.terms(
+        states=states or {},
+        code_at=code_at,
+        volatile=volatile,
+        balance_header=BALANCE if accounting else None,
+        balance_pointer="/balance/left" if accounting else None,
+        accounts=accounts,
+    )
 
 
 class Tale:
     """A story in the making."""
 
-    def __init__(self, told_by: Terms | None = None) -> None:
+    def __init__(self, told_by: Terms | None = None, *, alone: bool = False) -> None:
+        self.alone = alone
         self.terms = told_by or terms()
         self.tasks: list[Task] = []
         self.exchanges: list[Exchange] = []
@@ -140,14 +154,43 @@ class Tale:
         content_type: str | None = "application/json",
         sent: float | None = None,
         ended: float | None = None,
+        shown: Sequence[tuple[str, str]] = (),
+        operation: Operation = Operation.CANCEL,
+        adding: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """A cancel by path, by body (a document, or raw bytes), or by both."""
+        """A cancel by path, by body (a document, or raw bytes), or by both; `shown` are headers that show a key.
+
+        The headers `adding` come with the answer.
+        """
         content = None if body is None else _bytes(body)
         path_id = path.task_id if isinstance(path, Task) else path
         url = "/tasks/cancel" if path_id is None else f"/tasks/cancel/{quote(path_id, safe='', errors='surrogatepass')}"
         headers = () if content is None or content_type is None else (("content-type", content_type),)
-        request = _request(Operation.CANCEL, role, url, content, method=method, path_id=path_id, headers=headers)
-        self._tell(request, answer, sent, ended)
+        headers = (*headers, *shown)
+        request = _request(operation, role, url, content, method=method, path_id=path_id, headers=headers)
+        self._tell(request, answer, sent, ended, adding)
+
+    def probe(self, task: Task, *shown: tuple[str, str], answer: Told, role: str = "owner") -> None:
+        """A cancel by path that shows its key in those headers."""
+        self.cancel(path=task, answer=answer, role=role, shown=shown, operation=Operation.PROBE)
+
+    def left(
+        self,
+        balance: object,
+        *,
+        role: str = "owner",
+        source: str = "document",
+        answer: Told = None,
+        sent: float | None = None,
+        ended: float | None = None,
+    ) -> None:
+        """The account of `role` is read: in its document, or in the header that comes with a query."""
+        if source == "document":
+            request = _request(Operation.ACCOUNT, role, "/account", None, method="GET", headers=())
+            self._tell(request, answer or {"balance": {"left": balance}}, sent, ended)
+        else:
+            request = _request(Operation.QUERY, role, "/tasks/query", _bytes({"task_id": UNKNOWN}))
+            self._tell(request, answer or NOT_FOUND, sent, ended, ((BALANCE, str(balance)),))
 
     def lost(
         self,
@@ -167,7 +210,7 @@ class Tale:
     @property
     def story(self) -> Story:
         """The story so far."""
-        return Story(self.tasks, self.exchanges, self.terms)
+        return Story(self.tasks, self.exchanges, self.terms, alone=self.alone)
 
     def findings(self, requirement: str) -> list[Judgement]:
         """All that one check finds in the story."""
@@ -184,7 +227,14 @@ class Tale:
         """The requirements that the story breaks, by any check."""
         return sorted({each.requirement for each in judgements(self.story) if each.outcome is Outcome.BROKEN})
 
-    def _tell(self, request: Request, answer: Told, sent: float | None, ended: float | None) -> None:
+    def _tell(
+        self,
+        request: Request,
+        answer: Told,
+        sent: float | None,
+        ended: float | None,
+        adding: Sequence[tuple[str, str]] = (),
+    ) -> None:
         sent_at = self.now if sent is None else sent
         ended_at = sent_at + _CALL_TAKES if ended is None else ended
         exchange = Exchange(
@@ -192,7 +242,7 @@ class Tale:
             request=request,
             sent_at=sent_at,
             ended_at=ended_at,
-            answer=_answer(answer),
+            answer=_answer(answer, adding),
             lost="ReadTimeout" if answer is None else None,
         )
         self.exchanges.append(exchange)
@@ -220,12 +270,12 @@ def _request(
     )
 
 
-def _answer(told: Told) -> Answer | None:
+def _answer(told: Told, adding: Sequence[tuple[str, str]]) -> Answer | None:
     if told is None:
         return None
     status, body, *kind = (200, told) if isinstance(told, dict) else told
     headers = (("Content-Type", str(kind[0]) if kind else "application/json; charset=utf-8"),)
-    return Answer(status=status, headers=headers, content=_bytes(body))
+    return Answer(status=status, headers=(*headers, *adding), content=_bytes(body))
 
 
 def _bytes(body: object) -> bytes:

@@ -120,7 +120,7 @@ def _keyless(story: Story) -> Iterator[Moment]:
 
 
 def _turned_away(moment: Moment) -> Judgement:
-    """401; a 400 for an identifier that may be malformed is the order of checks, which is a recommendation (R5, R10)."""
+    """401; a 400 for what may be a malformed identifier is a matter of order, which is a recommendation (R5, R10)."""
     judgement, named = refused(moment, Refusal.INVALID_KEY), moment.exchange.request.named
     ids = [task.task_id for task in moment.story.tasks]
     sound = named.form is Form.OUT_TASK_ID or well_formed(named.identifier or "", ids)

@@ -9,7 +9,7 @@ from typing import Final
 
 from conformance.account import around, expected
 from conformance.checks.bill import judged, payers
-from conformance.checks.findings import answered_lawfully, broken, held, left_alone, premises, undecided
+from conformance.checks.findings import answered_lawfully, broken, held, left_alone, premises, refused, undecided
 from conformance.checks.likeness import look, rank_test, separation, switches
 from conformance.checks.registry import check
 from conformance.exchange import ABSENT, Form
@@ -28,8 +28,10 @@ _FALSE_ALARMS: Final = 1e-4
 def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
     """With another key, a task is unknown, in every form and in every state (ruling R23)."""
     for moment, _ in _foreign(story):
-        if moment.task is None and not moment.exchange.request.named.extra:
-            yield answered_lawfully(moment)
+        named = moment.exchange.request.named
+        if moment.task is None and not named.extra:
+            odd = named.form is Form.OUT_TASK_ID  # what submit took of one key, cancel may call odd for another
+            yield answered_lawfully(moment) if odd else refused(moment, Refusal.TASK_NOT_FOUND)
 
 
 @check("ISO-2")

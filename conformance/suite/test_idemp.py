@@ -21,14 +21,16 @@ _AIMS = {State.COMPLETED: "IDEMP-1", State.FAILED: "IDEMP-2", State.CANCELLED: "
 
 
 @pytest.mark.parametrize("state", [pytest.param(state, marks=pytest.mark.aims(row)) for state, row in _AIMS.items()])
-@pytest.mark.aims("IDEMP-4", "IDEMP-5", "PARITY-2")
-@pytest.mark.stories(6)
-@given(calls=st.lists(forms, min_size=1, max_size=4), named=st.booleans())
-def test_cancelling_a_terminal_task(teller: Teller, state: State, calls: list[Form], named: bool) -> None:
+@pytest.mark.aims("IDEMP-4", "IDEMP-5", "PARITY-2", "IDENT-2", "IDENT-3")
+@pytest.mark.stories(5)
+@given(calls=st.permutations(FORMS), more=st.lists(forms, max_size=2), named=st.sampled_from((True, True, False)))
+def test_cancelling_a_terminal_task(
+    teller: Teller, state: State, calls: list[Form], more: list[Form], named: bool
+) -> None:
     """However it is phrased, and however often, a cancel does not move a task that has ended."""
     story = teller.story()
     task = story.task(state, out=AUTO if named else None)
-    for form in calls:
+    for form in (*calls, *more):
         story.cancel(by(form, task))
     story.query(task)
     story.query(task, form=Form.OUT_TASK_ID, fresh=True)

@@ -98,8 +98,8 @@ class RefusesRepetitionsInTheBody(Fault, Service):
 class FreesTheNameOnCancel(Fault, Service):
     """Answers 404 to the cancel of a cancelled task by its `out_task_id`."""
 
-    breaks = ("IDEMP-3", "IDEMP-5", "IDENT-3")
-    also = ACCEPTED
+    breaks = ("IDEMP-3", "IDEMP-5")
+    also = (*ACCEPTED, "IDENT-3")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take the name for free again."""
