@@ -392,6 +392,14 @@ def _merged(program: Program) -> Iterator[Program]:
         yield grounded([_renumbered(step, numbers) for step in rest])
 
 
+def patient(program: Program) -> Program:
+    """The program with every task waited for that is to run: then it depends less on time."""
+    return tuple(
+        replace(step, awaited=True) if isinstance(step, Submit) and step.state is State.RUNNING else step
+        for step in program
+    )
+
+
 def doubled(program: Program) -> Program:
     """The program, and the same once more with other tasks."""
     submits = [step for step in program if isinstance(step, Submit)]
@@ -483,11 +491,11 @@ class Reruns:
         return min((life for life in self._lives.values() if row in life.broken), key=lambda life: len(life.program))
 
     def _guesses(self, life: Life, row: str) -> Iterator[Program]:
-        """What the exchange points to; where only the sum was wrong, two tasks that each break something."""
-        yield from guesses(life, row)
+        """Where only the sum was wrong, two tasks that each break something; and what the exchange points to."""
         if self._is_of_the_end(life, row):
             few = sorted({self.smallest(other).program for other in self.broken}, key=len)
             yield from (doubled(program) for program in few[:_FEW] if 2 * len(program) < len(life.program))
+        yield from map(patient, guesses(life, row))
 
     def _is_of_the_end(self, life: Life, row: str) -> bool:
         return life.place_of(life.broken[row].exchange) is None

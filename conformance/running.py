@@ -319,7 +319,17 @@ def _tell_stories(order: Order, keyword: str) -> None:
     progress, report = Progress(sys.stderr), io.StringIO()
     handover = plugin.Handover(order, progress)
     arguments = ["--pyargs", "conformance.suite", "-p", "no:cacheprovider", "--capture=no"]
-    arguments += ["-c", os.devnull, "--rootdir", str(Path(__file__).parent), "--tb=short", "-W", "error", "-q"]
+    arguments += [
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(Path(__file__).parent),
+        "--tb=short",
+        "--assert=plain",
+        "-W",
+        "error",
+        "-q",
+    ]
     arguments += ["-k", keyword] if keyword else []
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:

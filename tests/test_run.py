@@ -299,7 +299,16 @@ def plain(
 ) -> Recorded:
     """The run of `smoke` once more, as plain pytest from another folder, its settings from the environment."""
     folder = tmp_path_factory.mktemp("plain")
-    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--pyargs", "conformance.suite"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:schemathesis",
+        "--assert=plain",
+        "--pyargs",
+        "conformance.suite",
+    ]
     options = ["--target", str(REFERENCE_PROFILE), "--depth", "smoke", "--only", SMOKE_ROWS, "--seed", "7"]
     done = subprocess.run(
         [*command, *options, "--report-dir", "out"],
@@ -359,7 +368,7 @@ def test_the_tests_of_others_are_left_alone(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "-p", "no:cacheprovider", "-q"],
+        [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "-p", "no:cacheprovider", "--assert=plain", "-q"],
         env=clean_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
         cwd=tmp_path,
         capture_output=True,

@@ -81,7 +81,7 @@ def answers_are_one_json_object(story: Story) -> Iterator[Judgement]:
 def fields_belong_to_their_states(story: Story) -> Iterator[Judgement]:
     """`output`, the error fields and the estimate stand only where the surrounding documentation puts them."""
     for moment, _ in story.answered_cancels:
-        if moment.shown is not None:
+        if moment.shown is not None and not moment.complaints("Task"):
             yield _fits(moment, "TaskByState")
 
 

@@ -358,7 +358,7 @@ class PrefersOutTaskIdToThePath(Fault, Service):
     """Acts on the body's `out_task_id` instead of the path's id."""
 
     breaks = ("IDENT-9",)
-    also = (*ACCEPTED, *OTHERS, *SHAPES)
+    also = (*ACCEPTED, *OTHERS, *SHAPES, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Let the body win."""
