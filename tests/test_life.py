@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from click.testing import CliRunner, Result
 from conftest import RunSuite
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from conformance.cli import main
 from conformance.exchange import Form
 from conformance.life import (
     MOST_TASKS,
@@ -28,14 +31,17 @@ from conformance.life import (
     Step,
     Submit,
     about,
+    doubled,
     grounded,
     names,
+    patient,
     reduced,
     shrunk,
     with_one_key,
 )
 from conformance.states import State
 from conformance.strategies import programs
+from conformance.target.profile import OTHER_VARIABLES, ROLE_VARIABLES
 
 ONE_OF_EACH: Final[Program] = (
     Submit(task=0),
@@ -149,7 +155,7 @@ def test_a_program_is_reduced_to_the_known_minimum() -> None:
 
     def breaks(program: Program) -> bool:
         cancels = [step for step in grounded(program) if isinstance(step, Cancel)]
-        return any(one.task == two.task for one, two in zip(cancels, cancels[1:], strict=False))
+        return any(one.task == two.task for one, two in pairwise(cancels))
 
     found = next(program for program in generated(3, 40) if len(program) > 25 and breaks(program))
     ask, asked = counted(breaks)
@@ -163,6 +169,19 @@ def test_one_task_stands_for_two() -> None:
     program = (Submit(task=0), Submit(task=1), Query(task=1), CancelBoth(task=0, other=1))
     smallest = shrunk(program, lambda steps: any(isinstance(step, CancelBoth) for step in grounded(steps)))
     assert smallest == (Submit(task=0), CancelBoth(task=0, other=0))
+
+
+def test_a_program_is_told_twice_over_with_other_tasks() -> None:
+    """The second half is the first, with tasks of its own."""
+    twice = doubled((Submit(task=0), Cancel(task=0), Account()))
+    assert twice == (Submit(task=0), Cancel(task=0), Account(), Submit(task=1), Cancel(task=1), Account())
+    assert grounded(twice) == twice
+
+
+def test_a_patient_program_waits_for_what_is_to_run() -> None:
+    """A pending task is not waited for."""
+    submits = (Submit(task=0, state=State.RUNNING), Submit(task=1))
+    assert [step.awaited for step in patient(submits) if isinstance(step, Submit)] == [True, False]
 
 
 def test_steps_about_some_tasks_alone() -> None:
@@ -263,7 +282,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(content: bytes, said: str,
     """Whatever the bytes, there is no traceback."""
     path = tmp_path / "replay.json"
     path.write_bytes(content)
-    with pytest.raises(NoReplay, match="replay.json: ") as refused:
+    with pytest.raises(NoReplay, match=r"replay\.json: ") as refused:
         Replay.read(path)
     assert said in str(refused.value)
 
@@ -274,6 +293,12 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(content: bytes, said: str,
 def steps_of(path: Path) -> list[Step]:
     """The program in a file."""
     return list(Replay.read(path).program)
+
+
+def replayed(path: Path, *options: str, environ: dict[str, str] | None = None) -> Result:
+    """What `cancel-conformance replay` says of a file."""
+    forgotten = dict.fromkeys((*ROLE_VARIABLES, *OTHER_VARIABLES, "CONFORMANCE_BASE_URL"))
+    return CliRunner().invoke(main, ["replay", str(path), *options], env={**forgotten, **(environ or {})})
 
 
 def test_a_fault_is_lived_through_made_smaller_and_replayed(run_suite: RunSuite, tmp_path: Path) -> None:
@@ -298,21 +323,30 @@ def test_a_fault_is_lived_through_made_smaller_and_replayed(run_suite: RunSuite,
     assert (sound.code, sound.stdout.splitlines()[-1]) == (0, "fixed")
 
 
-def test_a_replay_of_a_service_that_proves_nothing_cannot_tell(run_suite: RunSuite, tmp_path: Path) -> None:
+def test_a_replay_of_a_service_that_proves_nothing_cannot_tell(tmp_path: Path) -> None:
     """Where no task can be submitted, nobody knows whether it is fixed; no traceback, and a reason."""
     path = a_replay((Submit(task=0), CancelBoth(task=0, other=0))).write(tmp_path)
-    ran = run_suite("replay", str(path), "--fault", "answers-404-to-all")
-    assert ran.code == 3, ran.stderr
-    assert "cannot tell: submit was not accepted" in ran.stdout
+    said = replayed(path, "--fault", "answers-404-to-all", "--report-dir", str(tmp_path))
+    assert said.exit_code == 3, said.output
+    assert "cannot tell: submit was not accepted" in said.stdout
 
 
-def test_a_file_that_is_no_replay_is_a_usage_error(run_suite: RunSuite, tmp_path: Path) -> None:
+def test_a_program_for_two_keys_is_not_told_with_one(tmp_path: Path, service: dict[str, Any]) -> None:
+    """Where the second key is missing, nobody can tell."""
+    path = a_replay((Submit(task=0), Cancel(task=0, key=Key.OTHER))).write(tmp_path)
+    environ = {"CONFORMANCE_OWNER_KEY": service["keys"]["owner"]}
+    said = replayed(path, "--base-url", service["base_url"], "--report-dir", str(tmp_path), environ=environ)
+    assert said.exit_code == 3, said.output
+    assert "cannot tell: the program needs a second key" in said.stdout
+
+
+@pytest.mark.parametrize(("name", "said"), [("x.json", "format is missing"), ("none.json", "cannot be read")])
+def test_a_file_that_is_no_replay_is_a_usage_error(name: str, said: str, tmp_path: Path) -> None:
     """It is said before anything is sent."""
     (tmp_path / "x.json").write_text("{}")
-    for name, said in (("x.json", "x.json: format is missing"), ("none.json", "none.json: cannot be read")):
-        ran = run_suite("replay", name)
-        assert (ran.code, ran.stdout) == (2, "")
-        assert said in ran.stderr
+    result = replayed(tmp_path / name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{name}: {said}" in result.stderr
 
 
 def test_the_sound_service_survives_random_lives(run_suite: RunSuite) -> None:
