@@ -5,6 +5,7 @@ It sleeps unless the suite's own tests are collected, so that it does no harm in
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import zlib
@@ -37,6 +38,13 @@ class Handover:
     def __init__(self, order: Order, progress: Progress) -> None:
         self._order = order
         self._progress = progress
+        self.uncollected = ""
+        """What kept a module of the suite from being loaded."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that does not load is the suite's own fault."""
+        if report.failed:
+            self.uncollected = report.longreprtext
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Lay both where the hooks below look for them."""
@@ -140,18 +148,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     from hypothesis import is_hypothesis_test, seed
 
-    from conformance.target.provision import OutOfReach
-
     if is_hypothesis_test(pyfuncitem.obj):
         seed(_chance(pyfuncitem, pyfuncitem.config.stash[ORDER]))(pyfuncitem.obj)
-    try:
-        result = yield
-    except OutOfReach as error:
-        teller = pyfuncitem.stash[_TELLER]
-        teller.run.journal.obstacle(teller.aims, str(error))
-        _raise_broken(pyfuncitem)
-        raise Inconclusive(str(error)) from error
+    result = yield
     _raise_broken(pyfuncitem)
+    teller = pyfuncitem.stash.get(_TELLER, None)
+    if teller is not None and teller.obstructed:
+        raise Inconclusive(teller.obstructed)
     return result
 
 
@@ -266,7 +269,22 @@ def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, 
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )(function)
+    function.hypothesis.inner_test = _broken_off(function.hypothesis.inner_test)
     function.stories = stories
+
+
+def _broken_off(story: Any) -> Any:  # noqa: ANN401 - a property's body
+    """The same story, which ends where a state is out of reach instead of making Hypothesis tell it again."""
+    from conformance.target.provision import OutOfReach
+
+    @functools.wraps(story)
+    def told(*arguments: Any, **drawn: Any) -> None:  # noqa: ANN401 - whatever it takes
+        try:
+            story(*arguments, **drawn)
+        except OutOfReach as error:
+            drawn["teller"].break_off(str(error))
+
+    return told
 
 
 def _raise_broken(item: pytest.Function) -> None:

@@ -342,9 +342,11 @@ def _tell_stories(order: Order, keyword: str) -> None:
         raise UsageProblem(f"-k {keyword}: it chooses no test among those asked for; write part of a test's name")
     path = order.report_dir / "journal.sqlite"
     with contextlib.closing(Journal.open(path) if path.is_file() else Journal.create(path)) as journal:
-        if code == pytest.ExitCode.INTERRUPTED:
+        if handover.uncollected:
+            journal.note("our_fault", handover.uncollected[-_LONGEST_TRACE:])
+        elif code == pytest.ExitCode.INTERRUPTED:
             journal.note("interrupted", value=True)
-        if code in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
+        elif code in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
             journal.note("our_fault", report.getvalue()[-_LONGEST_TRACE:])
 
 

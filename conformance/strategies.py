@@ -92,6 +92,28 @@ def shaped(shape: str, stem: str) -> str:
     return SHAPES[shape].format(stem, stem, number=number, ULID=stem.upper().ljust(20, "7")[:20])
 
 
+def likely_misses(identifier: str) -> list[str]:
+    """Those near misses that exist because of what is odd in `identifier`: every one of them is worth a call."""
+    odd = [
+        *(unicodedata.normalize(form, identifier) for form in ("NFC", "NFD", "NFKC")),
+        identifier.upper(),
+        identifier.lower(),
+        identifier.strip(),
+        " ".join(identifier.split()),
+        unquote(identifier),
+        unquote_plus(identifier),
+        identifier.replace("+", " "),
+        identifier.replace(" ", "+"),
+        identifier.replace("_", "x"),
+        identifier.replace("%", "x"),
+        identifier.encode("ascii", "ignore").decode(),
+        identifier.partition("\0")[0],
+        *_renumbered(identifier),
+        *(f"{identifier[:size]}~{identifier[size + 1 :]}" for size in (32, 64, 128, 255) if len(identifier) > size),
+    ]
+    return list(dict.fromkeys(near for near in odd if near and near != identifier))
+
+
 def near_misses(identifier: str) -> list[str]:
     """Strings that a sloppy comparison takes for `identifier`: folded, trimmed, cut, decoded, matched by pattern."""
     return list(dict.fromkeys(near for near in _near(identifier) if near and near != identifier))
@@ -208,6 +230,9 @@ EXTRA_NAMES: Final = (
     "cascade",
 )
 """Names that a cancel does not know and an implementation might."""
+
+everything = st.sampled_from((True, 1, "all", None)).map(lambda value: dict.fromkeys(EXTRA_NAMES, value))
+"""Every name that an implementation might know, at once."""
 
 extras = st.dictionaries(
     st.one_of(st.sampled_from(EXTRA_NAMES), st.text("abcxyz_é-", min_size=9, max_size=14)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,8 @@ class Teller:
         self.reproductions: dict[str, str] = {}
         self.reruns: Reruns | None = None
         self.told = 0
+        self.obstructed = ""
+        self._current: Telling | None = None
 
     def story(self, *, alone: bool = False) -> Telling:
         """A new story, so far without tasks; `alone` where it asks for accounts."""
@@ -49,7 +52,20 @@ class Teller:
         self.run.provision.glance()
         alone = alone and self.run.is_quiet()
         number = self.run.journal.begin_story(self.title, self.aims, alone=alone)
-        return Telling(self, number, first=self.told == 1 and not alone, alone=alone)
+        self._current = Telling(self, number, first=self.told == 1 and not alone, alone=alone)
+        return self._current
+
+    def break_off(self, reason: str) -> None:
+        """The story cannot be told to its end: judge what there is of it, and write down why."""
+        self.obstructed = reason
+        self.run.journal.obstacle(self.aims, reason)
+        if self._current is not None:
+            self._current.verify()
+
+    def done(self, telling: Telling) -> None:
+        """A story was told to its end."""
+        if self._current is telling:
+            self._current = None
 
     def pause(self, seconds: float) -> None:
         """Let time pass."""
@@ -139,15 +155,15 @@ class Telling:
         self._adopt(stage)
         return stage.task
 
-    def again(self, task: Task, like: State) -> None:
-        """Submit the work of a cancelled task anew, with the parameters of another recipe, and wait for it to run.
+    def again(self, task: Task, like: State, *, variant: int) -> None:
+        """Submit the work of a cancelled task anew, with the parameters of another variant, and wait for it to run.
 
         Raises:
-            OutOfReach: it does not get there.
+            OutOfReach: it cannot be submitted, and never could.
         """
         out_task_id = fresh_identifier()
         try:
-            stage = self._submit(like, role=task.role, out_task_id=out_task_id, after=task.task_id)
+            stage = self._submit(like, role=task.role, out_task_id=out_task_id, after=task.task_id, variant=variant)
         except NotAccepted as error:
             if not error.proven:
                 raise
@@ -155,7 +171,8 @@ class Telling:
             self._cast(never)
             return
         self._adopt(stage)
-        self.wait(stage.task)
+        with contextlib.suppress(OutOfReach):  # then the checks say what became of it
+            self.wait(stage.task)
 
     def _submit(
         self,
@@ -232,6 +249,7 @@ class Telling:
         self._run.journal.end_story(self.number, self.alone_until)
         self.judge()
         self._teller.broken += self.broken
+        self._teller.done(self)
         self._run.tellings.append(self)
 
     def judge(self) -> None:

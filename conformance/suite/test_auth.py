@@ -25,7 +25,10 @@ _BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}",
 
 @pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-4", "AUTH-5")
 @pytest.mark.stories(1)
-@pytest.mark.parametrize("stranger", _STRANGERS)
+@pytest.mark.parametrize(
+    "stranger",
+    [pytest.param(each, marks=pytest.mark.stories(4) if each == "nobody:none" else ()) for each in _STRANGERS],
+)
 @given(state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED)))
 def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State) -> None:
     """Each spoiled key, in each form, for a task that exists and for one that does not; then the owner looks."""

@@ -307,7 +307,7 @@ class TakesNullForAny(Fault, _Guessing):
     """Takes `null` to fit any task, and cancels the latest."""
 
     breaks = ("IDENT-14",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     def means_any(self, value: object) -> bool:
         """Recognise null."""
@@ -393,7 +393,7 @@ class RefusesUnknownFields(Fault, Service):
     """Refuses a body with a field that it does not know."""
 
     breaks = ("IDENT-15",)
-    also = ACCEPTED
+    also = (*ACCEPTED, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Be strict."""
