@@ -97,7 +97,7 @@ def test_submitting_the_work_again(teller: Teller, form: Form) -> None:
     """After the cancel of a stuck task the work is submitted again, with other parameters and a new identifier."""
     story = teller.story()
     task, other = (story.begin(State.RUNNING, variant=variant) for variant in range(2))
-    for each in (task, other):
+    for each in (other, task):
         story.cancel(by(form, each))
         story.query(each)
     story.again(task, State.RUNNING, variant=1)

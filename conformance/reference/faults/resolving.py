@@ -318,7 +318,7 @@ class TakesEmptyForAny(Fault, _Guessing):
     """Takes an empty string to fit any task, and cancels the latest."""
 
     breaks = ("IDENT-14",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     def means_any(self, value: object) -> bool:
         """Recognise an empty string."""
@@ -329,7 +329,7 @@ class TakesTrueForAny(Fault, _Guessing):
     """Takes `true` to fit any task, and cancels the latest."""
 
     breaks = ("IDENT-14",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     def means_any(self, value: object) -> bool:
         """Recognise true."""
@@ -340,7 +340,7 @@ class ReadsNumbersAsIdentifiers(Fault, Service):
     """Reads a JSON number as the identifier with the same digits."""
 
     breaks = ("IDENT-14",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     def target(self, call: CancelCall) -> Identifier:
         """Turn numbers into text."""
@@ -352,7 +352,7 @@ class TakesTheFirstOfAList(Fault, Service):
     """Takes a list of identifiers to mean its first element."""
 
     breaks = ("IDENT-14",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     def target(self, call: CancelCall) -> Identifier:
         """Unpack lists."""
