@@ -270,7 +270,13 @@ def noise(story: Story) -> str:
 
 
 def _busy(story: Story, first: Reading, last: Reading) -> bool:
-    """Whether a cancel or submit, or a task that may move by itself, lies between two readings."""
+    """Whether anything but queries, or a task that may move by itself, lies between two readings.
+
+    An exchange between them that the story does not know was another story's: its number is missing.
+    """
+    known = {each.number for each in story.exchanges}
+    if not known.issuperset(range(first.moment.exchange.number, last.moment.exchange.number)):
+        return True
     told = (*story.cancels, *story.probes, *story.submits)
     if any(each.exchange.ended_at > first.sent_at and each.exchange.sent_at < last.ended_at for each in told):
         return True

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import KEYLESS
 from conformance.reference.refusal import Refused
 from conformance.reference.service import KEYS, OWNER, REVOKED, CancelCall, Identifier
 
@@ -92,7 +93,8 @@ class Peeking(Api):
 class LetsAnyoneIn(Fault, Lenient):
     """Takes a call without a key for the owner's."""
 
-    breaks = ("AUTH-1", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-1",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Fall back to a default user."""
@@ -102,7 +104,8 @@ class LetsAnyoneIn(Fault, Lenient):
 class AcceptsBeginningsOfKeys(Fault, Lenient):
     """Takes a key that lacks no more than its last two characters for the whole."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Compare as many characters as were sent."""
@@ -113,7 +116,8 @@ class AcceptsBeginningsOfKeys(Fault, Lenient):
 class AcceptsKeysThatGoOn(Fault, Lenient):
     """Compares a key as far as the valid one goes."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Compare as many characters as are known."""
@@ -123,7 +127,8 @@ class AcceptsKeysThatGoOn(Fault, Lenient):
 class FoldsKeys(Fault, Lenient):
     """Takes no notice of case in a key."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Compare small letters."""
@@ -133,7 +138,8 @@ class FoldsKeys(Fault, Lenient):
 class MatchesKeysByPattern(Fault, Lenient):
     """Takes `%` in a key for a wildcard."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Compare as LIKE does."""
@@ -144,7 +150,8 @@ class MatchesKeysByPattern(Fault, Lenient):
 class TakesAnyScheme(Fault, Lenient):
     """Takes a key under whatever scheme it comes."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Read the second word."""
@@ -154,7 +161,8 @@ class TakesAnyScheme(Fault, Lenient):
 class TakesOtherHeaders(Fault, Lenient):
     """Takes a key from `x-auth-token`."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Read one header more."""
@@ -164,7 +172,8 @@ class TakesOtherHeaders(Fault, Lenient):
 class TakesAnEmptyKey(Fault, Lenient):
     """Takes an empty key for the owner's."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Take it to mean nobody in particular."""
@@ -176,7 +185,7 @@ class AnswersForbiddenWithoutAKey(Fault, Api):
     """Answers 403 to a call without a valid key."""
 
     breaks = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1")
-    also = ("AUTH-6", "AUTH-7")
+    also = ("AUTH-6", "AUTH-7", *KEYLESS, "AUTH-4", "ERR-1")
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Mistake one status for the other."""
@@ -189,7 +198,7 @@ class MisnamesInvalidKeys(Fault, Api):
     """Calls an invalid key `unauthorized`."""
 
     breaks = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1")
-    also = ("AUTH-6", "AUTH-7")
+    also = ("AUTH-6", "AUTH-7", *KEYLESS, "AUTH-4", "ERR-1")
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Use the status for a code."""
@@ -203,7 +212,7 @@ class CallsAMissingKeyInvalid(Fault, Api):
     """Answers 400 to a call without a key."""
 
     breaks = ("AUTH-1",)
-    also = ("ERR-1", "AUTH-6", "AUTH-2")
+    also = ("ERR-1", "AUTH-6", "AUTH-2", *KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Ask for the header first."""
@@ -219,6 +228,7 @@ class HonoursRevokedKeys(Fault, Api):
     """Takes a revoked key, for the tasks that were its own."""
 
     breaks = ("AUTH-3",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Read the list of keys, and not that of revocations."""
@@ -238,7 +248,7 @@ class LooksForTheTasksOfRevokedKeys(Fault, Api):
     """Answers 404 instead of 401 to a revoked key."""
 
     breaks = ("AUTH-3",)
-    also = ("ERR-1",)
+    also = ("ERR-1", *KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Take its tasks to be gone with it."""
@@ -254,6 +264,7 @@ class RefusesTheKeyButCancels(Fault, Peeking):
     """Answers 401 to a call without a valid key, and cancels the task."""
 
     breaks = ("AUTH-4",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - the call has it
         """Have the work done before the key is judged."""
@@ -265,7 +276,7 @@ class LooksForTheTaskBeforeTheKey(Fault, Peeking):
     """Answers 404 to a call without a valid key where the task is unknown."""
 
     breaks = ("AUTH-5",)
-    also = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1")
+    also = ("AUTH-1", "AUTH-2", "AUTH-3", "ERR-1", *KEYLESS, "AUTH-4", "ERR-1")
 
     def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - whoever calls
         """Look before asking."""
@@ -277,6 +288,7 @@ class ReadsTheBodyBeforeTheKey(Fault, Peeking):
     """Answers 400 to a malformed call without a valid key."""
 
     breaks = ("AUTH-6",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def told(self, request: Request, response: Response, refusal: Refused) -> Response:  # noqa: ARG002 - overruled
         """Answer what was found first."""
@@ -292,6 +304,7 @@ class OverlooksXApiKey(Fault, Api):
     """Does not know `x-api-key`."""
 
     breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Read one header only."""
@@ -302,6 +315,7 @@ class PrefersBearer(Fault, Api):
     """Lets `Authorization` decide where `x-api-key` is sent too."""
 
     breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Read it first."""
@@ -312,6 +326,7 @@ class TakesEitherKey(Fault, Api):
     """Lets in whoever shows a valid key in either header."""
 
     breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Try one after the other."""
@@ -325,6 +340,7 @@ class MindsTheCaseOfTheScheme(Fault, Api):
     """Knows the scheme as `Bearer` only."""
 
     breaks = ("AUTH-8",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
 
     def authenticate(self, headers: Headers) -> str:
         """Compare to the letter."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import MONEY, SHAPES
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import OWNER, TERMINAL, CancelCall, Document, Service
@@ -45,6 +46,7 @@ class ChargesPendingTasks(Fault, Service):
     """Bills a cancelled pending task at its estimate, and takes the money."""
 
     breaks = ("BILL-1", "BILL-2")
+    also = (*MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Bill what was ordered."""
@@ -56,7 +58,7 @@ class TakesACentForPendingTasks(Fault, Service):
     """Takes a cent for a cancelled pending task, and does not show it."""
 
     breaks = ("BILL-2", "BILL-9")
-    also = ("BILL-8",)
+    also = ("BILL-8", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take a fee for the place in the queue."""
@@ -69,7 +71,7 @@ class ShowsAChargeForPendingTasks(Fault, Service):
     """Shows half a credit used on a cancelled pending task, and takes nothing."""
 
     breaks = ("BILL-1", "BILL-9")
-    also = ("BILL-8",)
+    also = ("BILL-8", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Write a bill that nobody collects."""
@@ -107,7 +109,7 @@ class RaisesTheChargeAfterwards(Fault, _Wavering):
     """Shows a tenth more for a cancelled running task in every query than the cancel answered."""
 
     breaks = ("BILL-3", "PARITY-2")
-    also = ("BILL-4", "BILL-8", "BILL-9", "BILL-10", "IDEMP-4", "STATE-6", "IDENT-2", "IDENT-3")
+    also = ("BILL-4", "BILL-8", "BILL-9", "BILL-10", "IDEMP-4", "STATE-6", "IDENT-2", "IDENT-3", *MONEY, *SHAPES)
 
     def waver(self, document: Document) -> Document:
         """Round up."""
@@ -119,7 +121,7 @@ class BillsAfterTheAnswer(Fault, _Wavering):
     """Shows no charge in the answer to the cancel of a running task, and one in every query."""
 
     breaks = ("BILL-3", "PARITY-2")
-    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "STATE-6")
+    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "STATE-6", *MONEY, *SHAPES)
 
     def show_cancelled(self, call: CancelCall, task: Task) -> Document:
         """Leave the price for later."""
@@ -137,7 +139,7 @@ class WithdrawsTheCharge(Fault, _Wavering):
     """Shows the charge of a cancelled running task in the answer to the cancel, and never again."""
 
     breaks = ("BILL-3", "PARITY-2")
-    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "STATE-6")
+    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "STATE-6", *MONEY, *SHAPES)
 
     def waver(self, document: Document) -> Document:
         """Forget it."""
@@ -149,7 +151,7 @@ class ShowsANegativeCharge(Fault, Service):
     """Shows what it refunds of a cancelled running task as a negative charge."""
 
     breaks = ("BILL-3",)
-    also = ("BILL-4", "BILL-8", "BILL-9", "PARITY-1")
+    also = ("BILL-4", "BILL-8", "BILL-9", "PARITY-1", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Turn the sign round."""
@@ -163,7 +165,7 @@ class ForgetsToCollect(Fault, Service):
     """Shows a charge for a cancelled running task, and leaves the account as it was."""
 
     breaks = ("BILL-4", "BILL-9")
-    also = ("BILL-8",)
+    also = ("BILL-8", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Give back what was just taken."""
@@ -177,7 +179,7 @@ class CollectsTheEstimate(Fault, Service):
     """Takes the whole estimate for a cancelled running task that shows less."""
 
     breaks = ("BILL-4", "BILL-9")
-    also = ("BILL-8",)
+    also = ("BILL-8", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Keep the hold."""
@@ -210,7 +212,7 @@ class RefundsLater(Fault, Owing):
     """Takes the estimate when a running task is cancelled, and refunds the rest 0.6 s later."""
 
     breaks = ("BILL-4",)
-    also = ("BILL-8", "BILL-9", "BILL-2", "BILL-5", "BILL-6", "BILL-7", "ISO-7")
+    also = ("BILL-8", "BILL-9", "BILL-2", "BILL-5", "BILL-6", "BILL-7", "ISO-7", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Leave the refund to a job."""
@@ -226,7 +228,7 @@ class CollectsLater(Fault, Owing):
     """Takes the charge of a cancelled running task 0.6 s after the cancel."""
 
     breaks = ("BILL-4",)
-    also = ("BILL-8", "BILL-9", "BILL-2", "BILL-5", "BILL-6", "BILL-7", "ISO-7")
+    also = ("BILL-8", "BILL-9", "BILL-2", "BILL-5", "BILL-6", "BILL-7", "ISO-7", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Leave the charge to a job."""
@@ -241,6 +243,7 @@ class ChargesMoreThanEstimated(Fault, Service):
     """Bills a cancelled running task a tenth above its estimate."""
 
     breaks = ("BILL-10",)
+    also = (*MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Add a fee for the trouble."""
@@ -258,7 +261,7 @@ class RefundsCompletedTasksInTheAccount(Fault, Service):
     """Refunds a completed task at each cancel, and goes on to show what it cost."""
 
     breaks = ("BILL-5", "BILL-7")
-    also = ("BILL-9",)
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Refund whatever is cancelled."""
@@ -271,7 +274,7 @@ class ClearsTheChargeOfCompletedTasks(Fault, Service):
     """Removes `credits_used` from a completed task that is cancelled; the money stays where it is."""
 
     breaks = ("BILL-5", "IDEMP-4")
-    also = ("BILL-9",)
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Tidy up."""
@@ -283,7 +286,7 @@ class ChargesFailedTasks(Fault, Service):
     """Bills a failed task at its estimate when it is cancelled, once."""
 
     breaks = ("BILL-6", "BILL-7", "IDEMP-4")
-    also = ("BILL-9",)
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Settle what is open."""
@@ -296,7 +299,7 @@ class TakesMoneyForFailedTasks(Fault, Service):
     """Takes a cent at each cancel of a failed task, and does not show it."""
 
     breaks = ("BILL-6", "BILL-7")
-    also = ("BILL-9",)
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take a fee for the trouble."""
@@ -312,6 +315,7 @@ class ChargesForEachCancel(Fault, Service):
     """Takes a thousandth of a credit for each cancel that is answered."""
 
     breaks = ("BILL-7", "BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-8", "BILL-9")
+    also = (*MONEY, *SHAPES)
 
     def cancel(self, call: CancelCall) -> Document:
         """Count the call."""
@@ -324,7 +328,7 @@ class ChargesForInvalidCalls(Fault, Service):
     """Takes a thousandth of a credit for each call that is refused with 400."""
 
     breaks = ("BILL-7", "ISO-7")
-    also = ("BILL-9",)
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     def target(self, call: CancelCall) -> Any:  # noqa: ANN401 - what the service says
         """Count the call all the same."""
@@ -339,7 +343,7 @@ class ChargesForUnknownTasks(Fault, Service):
     """Takes a thousandth of a credit for each call that is refused with 404."""
 
     breaks = ("BILL-7", "ISO-7")
-    also = ("BILL-9",)
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     def cancel(self, call: CancelCall) -> Document:
         """Count the call all the same."""
@@ -354,8 +358,8 @@ class ChargesForUnknownTasks(Fault, Service):
 class ChargesForKeylessCalls(Fault, Api):
     """Takes a thousandth of a credit from the owner of the task that a call without a valid key names."""
 
-    breaks = ("BILL-7", "ISO-7", "AUTH-4")
-    also = ("BILL-9",)
+    breaks = ("BILL-7", "ISO-7")
+    also = ("BILL-9", *MONEY, *SHAPES)
 
     async def respond(self, request: Request) -> Response:
         """Count the call against somebody."""
@@ -369,7 +373,7 @@ class RefundsAtEachRepetition(Fault, Service):
     """Refunds a cancelled task again, by its estimate, at every further cancel."""
 
     breaks = ("BILL-8", "BILL-7", "BILL-9")
-    also = ("BILL-2", "BILL-4")
+    also = ("BILL-2", "BILL-4", *MONEY, *SHAPES)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Refund without looking."""
@@ -382,7 +386,7 @@ class RefundsTheChargeAtARepetition(Fault, Service):
     """Refunds what a cancelled task cost at the second cancel, and shows the charge as before."""
 
     breaks = ("BILL-8",)
-    also = ("BILL-4", "BILL-7", "BILL-9")
+    also = ("BILL-4", "BILL-7", "BILL-9", *MONEY, *SHAPES)
 
     def __init__(self, store: Store, speed: float = 1.0) -> None:
         super().__init__(store, speed)
@@ -400,7 +404,7 @@ class BillsAnotherTask(Fault, Service):
     """Takes for a cancelled running task what the one cancelled before it cost, if that was a moment ago."""
 
     breaks = ("BILL-9",)
-    also = ("BILL-4", "BILL-8")
+    also = ("BILL-4", "BILL-8", *MONEY, *SHAPES)
 
     def __init__(self, store: Store, speed: float = 1.0) -> None:
         super().__init__(store, speed)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from conformance.reference.app import Api, Handler
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import INVALID, ODD, OTHERS
 from conformance.reference.refusal import Refused
 from conformance.reference.service import CancelCall, Document
 
@@ -53,7 +54,7 @@ class BreaksDownOnMalformedJson(Fault, Repairing):
     """Answers 500 to a body that is not well-formed JSON."""
 
     breaks = ("ERR-3",)
-    also = ("ERR-7",)
+    also = ("ERR-7", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     def repair(self, content: bytes) -> object:
         """Take it for granted that it is."""
@@ -65,7 +66,7 @@ class BreaksDownOnWhatIsNoObject(Fault, Repairing):
     """Answers 500 to a body that is JSON and no object."""
 
     breaks = ("ERR-3",)
-    also = ("ERR-7",)
+    also = ("ERR-7", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     def repair(self, content: bytes) -> object:
         """Take it for granted that it has fields."""
@@ -81,6 +82,7 @@ class RepairsCutOffBodies(Fault, Repairing):
     """Adds the braces and quotes that are missing at the end of a body, and acts on it."""
 
     breaks = ("ERR-3",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def repair(self, content: bytes) -> object:
         """Try the usual endings."""
@@ -96,6 +98,7 @@ class OverlooksGarbageBehind(Fault, Repairing):
     """Acts on the first object in a body, whatever follows it."""
 
     breaks = ("ERR-3",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def repair(self, content: bytes) -> object:
         """Stop reading at the last brace that fits."""
@@ -109,6 +112,7 @@ class UnpacksLists(Fault, Repairing):
     """Acts on the first object in a list."""
 
     breaks = ("ERR-3",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def repair(self, content: bytes) -> object:
         """Take a batch of one for one."""
@@ -126,6 +130,7 @@ class ActsOnBothOfDoubledKeys(Fault, Api):
     """Cancels the tasks of both values of a doubled key."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Act on each."""
@@ -141,6 +146,7 @@ class ActsOnTheFirstAndShowsTheLast(Fault, Api):
     """Cancels the task of the first of two values of a key, and shows the task of the last."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Have two readers that disagree."""
@@ -167,6 +173,7 @@ class BreaksDownOnNul(Fault, Api):
     """Answers 500 to a body with a NUL in a string."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Hand it to a database that takes none."""
@@ -179,6 +186,7 @@ class BreaksDownOnDepth(Fault, Api):
     """Answers 500 to a body that is nested deeply."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Exhaust the stack."""
@@ -191,6 +199,7 @@ class BreaksDownOnHugeIntegers(Fault, Api):
     """Answers 500 to a body with an integer of thousands of digits."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Read it with a reader that has a limit."""
@@ -203,6 +212,7 @@ class BreaksDownOnLoneSurrogates(Fault, Api):
     """Answers 500 to a body with half a character."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Write it down as UTF-8."""
@@ -216,6 +226,7 @@ class BreaksDownOnLongIdentifiers(Fault, Api):
     """Answers 500 to an identifier that is longer than a column."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Look it up all the same."""
@@ -229,7 +240,7 @@ class BreaksDownOnOtherContentTypes(Fault, Api):
     """Answers 500 to a body that is not called JSON."""
 
     breaks = ("ERR-7",)
-    also = ("ERR-3",)
+    also = ("ERR-3", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Have no reader for it."""
@@ -242,6 +253,7 @@ class PretendsForPlainText(Fault, Api):
     """Answers 200 to a body of plain text, and cancels nothing."""
 
     breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Show what it names."""
@@ -254,7 +266,7 @@ class BreaksDownOnUnreadableBodiesBesideAPath(Fault, Api):
     """Answers 500 to a path with a body that is no JSON object."""
 
     breaks = ("ERR-3",)
-    also = ("ERR-7",)
+    also = ("ERR-7", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Take it for granted that there is none."""
@@ -285,6 +297,7 @@ class DecodesThePathTwice(Fault, _Respelling):
     """Decodes the percent codes of the path twice."""
 
     breaks = ("ERR-7", "IDENT-11")
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def respell(self, task_id: str) -> str:
         """Decode what the server had decoded."""
@@ -295,6 +308,7 @@ class FollowsDotsInThePath(Fault, _Respelling):
     """Takes an encoded slash and two dots for a way through folders."""
 
     breaks = ("ERR-7", "IDENT-11")
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def respell(self, task_id: str) -> str:
         """Tidy the path up."""
@@ -305,6 +319,7 @@ class CutsParametersOffThePath(Fault, _Respelling):
     """Takes no notice of what follows a semicolon in the path."""
 
     breaks = ("ERR-7", "IDENT-11")
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def respell(self, task_id: str) -> str:
         """Follow an old custom."""
@@ -318,6 +333,7 @@ class TakesTwoMegabytes(Fault, Api):
     """Answers 413 from 2 MiB on."""
 
     breaks = ("ERR-4",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def content(self, request: Request) -> bytes:
         """Have another limit."""
@@ -331,6 +347,7 @@ class CallsLargeBodiesInvalid(Fault, Api):
     """Answers 400 to a body over 1 MiB."""
 
     breaks = ("ERR-4",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def content(self, request: Request) -> bytes:
         """Find it malformed."""
@@ -344,6 +361,7 @@ class BreaksDownOnLargeBodies(Fault, Api):
     """Answers 500 to a body over 1 MiB."""
 
     breaks = ("ERR-4", "ERR-7")
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def content(self, request: Request) -> bytes:
         """Have no room for it."""
@@ -372,6 +390,7 @@ class CancelsOnGet(Fault, _Obliging):
     """Cancels on GET."""
 
     breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("GET",)
 
 
@@ -379,6 +398,7 @@ class CancelsOnDelete(Fault, _Obliging):
     """Cancels on DELETE."""
 
     breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("DELETE",)
 
 
@@ -386,6 +406,7 @@ class CancelsOnPut(Fault, _Obliging):
     """Cancels on PUT."""
 
     breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("PUT",)
 
 
@@ -393,6 +414,7 @@ class CancelsOnHead(Fault, _Obliging):
     """Cancels on HEAD."""
 
     breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("HEAD",)
 
 
@@ -400,6 +422,7 @@ class CancelsOnOptions(Fault, _Obliging):
     """Cancels on OPTIONS."""
 
     breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("OPTIONS",)
 
 
@@ -407,6 +430,7 @@ class BreaksDownOnPatch(Fault, Api):
     """Answers 500 to PATCH."""
 
     breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
 
     def handler(self, request: Request) -> Handler:
         """Have no branch for it."""
@@ -436,6 +460,7 @@ class ShowsTheTraceback(Fault, _Talkative):
     """Shows the stack trace of a 400."""
 
     breaks = ("ERR-6",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     codes = ("invalid_param",)
     detail = '\nTraceback (most recent call last):\n  File "/srv/tasks/api.py", line 71, in cancel\nKeyError: 0'
 
@@ -444,6 +469,7 @@ class ShowsTheStatement(Fault, _Talkative):
     """Shows the SQL that found no task."""
 
     breaks = ("ERR-6",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     codes = ("task_not_found",)
     detail = " SELECT id, status FROM tasks WHERE key = $1 AND id = $2"
 
@@ -452,5 +478,6 @@ class ShowsAPath(Fault, _Talkative):
     """Shows a path of the server's in a 404."""
 
     breaks = ("ERR-6",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     codes = ("task_not_found",)
     detail = " (/var/lib/tasks/queue/render.db)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.reference.faults.bill import FEE, take
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.rows import MONEY, OTHERS, UNKNOWN
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import TERMINAL, CancelCall, Document, Identifier, Service
@@ -67,7 +68,7 @@ class CancelsForeignTasks(Fault, Knowing):
     """Cancels every task that exists, whoever asks."""
 
     breaks = ("ISO-1", "ISO-2", "ISO-3")
-    also = ("ISO-5", "ISO-6")
+    also = ("ISO-5", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Look for the id alone."""
@@ -78,7 +79,7 @@ class CancelsForeignTasksByOutTaskId(Fault, Knowing):
     """Cancels a foreign task that is named by its `out_task_id`."""
 
     breaks = ("ISO-1", "ISO-2", "ISO-3")
-    also = ("ISO-6",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Forget the key in one of two statements."""
@@ -91,7 +92,7 @@ class ForbidsForeignTasks(Fault, Knowing):
     """Answers 403 to the cancel of a foreign task."""
 
     breaks = ("ISO-1", "ISO-3")
-    also = ("ERR-1",)
+    also = ("ERR-1", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Say that it is there."""
@@ -102,7 +103,7 @@ class CallsForeignTasksForbidden(Fault, Knowing):
     """Answers 404 with a code of its own to the cancel of a foreign task."""
 
     breaks = ("ISO-1", "ISO-3")
-    also = ("ERR-1",)
+    also = ("ERR-1", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Hide it in the status only."""
@@ -113,7 +114,7 @@ class CallsForeignTasksInvalid(Fault, Knowing):
     """Answers 400 to the cancel of a foreign task."""
 
     breaks = ("ISO-1", "ISO-3")
-    also = ("ERR-1",)
+    also = ("ERR-1", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Blame the identifier."""
@@ -127,7 +128,7 @@ class RefusesForeignTasksButCancels(Fault, Knowing):
     """Answers 404 to the cancel of a foreign task, and cancels it."""
 
     breaks = ("ISO-2",)
-    also = ("ISO-6",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Look at the key last."""
@@ -139,7 +140,7 @@ class CountsForeignCallsInTheTask(Fault, Knowing):
     """Adds a second to `estimated_seconds` of a task whenever another key tries to cancel it."""
 
     breaks = ("ISO-2",)
-    also = ("ISO-6",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Write something down where it was found."""
@@ -151,7 +152,7 @@ class StartsForeignTasks(Fault, Knowing):
     """Starts a pending task at once when another key tries to cancel it."""
 
     breaks = ("ISO-2",)
-    also = ("ISO-6",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Wake the scheduler."""
@@ -167,7 +168,7 @@ class TellsWhoseItIs(Fault, Knowing):
     """Says in the message of the 404 that the task belongs to another key."""
 
     breaks = ("ISO-3",)
-    also = ("ISO-6",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Be helpful."""
@@ -178,7 +179,7 @@ class CallsItAPermission(Fault, Knowing):
     """Gives the 404 for a foreign task another type."""
 
     breaks = ("ISO-3",)
-    also = ("ISO-6",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Sort it under another class of errors."""
@@ -189,6 +190,7 @@ class TakesLongerOverForeignTasks(Fault, Knowing):
     """Takes 8 ms longer to refuse a foreign task."""
 
     breaks = ("ISO-6",)
+    also = (*UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Load it before comparing keys."""
@@ -203,6 +205,7 @@ class CancelsTheFirstOfThatName(Fault, Service):
     """Finds by `out_task_id` the task that was submitted first, be it another key's."""
 
     breaks = ("ISO-4",)
+    also = (*UNKNOWN, *MONEY, *OTHERS)
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Forget that the name is unique per key only."""
@@ -217,6 +220,7 @@ class CancelsAllOfThatName(Fault, Service):
     """Cancels the tasks of all keys that have the `out_task_id`."""
 
     breaks = ("ISO-4",)
+    also = (*UNKNOWN, *MONEY, *OTHERS)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Forget the key in the statement that writes."""
@@ -230,6 +234,7 @@ class FallsBackFromForeignPaths(Fault, Knowing):
     """Acts on the body's own `task_id` where the path names a foreign task."""
 
     breaks = ("ISO-5",)
+    also = (*UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Take the one that is allowed."""
@@ -242,6 +247,7 @@ class CancelsTheForeignTaskInTheBody(Fault, Service):
     """Cancels the foreign task of the body's `task_id` beside the path's own one."""
 
     breaks = ("ISO-5",)
+    also = (*UNKNOWN, *MONEY, *OTHERS)
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take both, and look at the key of one."""
@@ -260,7 +266,7 @@ class ChargesTheCallerForForeignTasks(Fault, Knowing):
     """Takes a thousandth of a credit from whoever tries to cancel a foreign task."""
 
     breaks = ("ISO-7", "BILL-7")
-    also = ("BILL-9", "ISO-6")
+    also = ("BILL-9", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Fine the caller."""
@@ -272,7 +278,7 @@ class ChargesTheOwnerForForeignCalls(Fault, Knowing):
     """Takes a thousandth of a credit from the owner of a task that another key tries to cancel."""
 
     breaks = ("ISO-7", "ISO-2")
-    also = ("BILL-9", "ISO-6")
+    also = ("BILL-9", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Count the call where the task is."""

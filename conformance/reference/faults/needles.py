@@ -16,6 +16,7 @@ from conformance.reference.faults.bill import CENT, FEE, take
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.input import Repairing
 from conformance.reference.faults.iso import Knowing, Meeting, foreign
+from conformance.reference.faults.rows import KEYLESS, MONEY, ODD, OTHERS, SHAPES, UNKNOWN
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import OWNER, REVOKED, CancelCall, Document, Identifier, Service
@@ -59,7 +60,7 @@ class ChargesPendingTasksThatWereSeen(Fault, _Watching):
     """Takes a cent for a pending task that was queried before it was cancelled, and does not show it."""
 
     breaks = ("BILL-2", "BILL-9")
-    also = ("BILL-8",)
+    also = ("BILL-8", *MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take a fee for the look."""
@@ -72,7 +73,22 @@ class ChargesPendingTasksAtTheSecondLook(Fault, _Watching):
     """Shows half a credit used on a cancelled pending task from its second query after the cancel on."""
 
     breaks = ("BILL-1",)
-    also = ("BILL-2", "BILL-8", "BILL-9", "IDEMP-4", "IDEMP-5", "PARITY-2", "STATE-4")
+    also = (
+        "BILL-2",
+        "BILL-8",
+        "BILL-9",
+        "IDEMP-4",
+        "IDEMP-5",
+        "PARITY-2",
+        "STATE-4",
+        *MONEY,
+        *KEYLESS,
+        *UNKNOWN,
+        *ODD,
+        *OTHERS,
+        *SHAPES,
+        "ERR-3",
+    )
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Begin to count."""
@@ -93,7 +109,22 @@ class LowersTheChargeAtTheSecondLook(Fault, _Watching):
     """Shows half the charge of a cancelled task from its second query on."""
 
     breaks = ("BILL-3",)
-    also = ("BILL-4", "BILL-8", "BILL-9", "IDEMP-4", "IDEMP-5", "PARITY-2", "STATE-4")
+    also = (
+        "BILL-4",
+        "BILL-8",
+        "BILL-9",
+        "IDEMP-4",
+        "IDEMP-5",
+        "PARITY-2",
+        "STATE-4",
+        *MONEY,
+        *KEYLESS,
+        *UNKNOWN,
+        *ODD,
+        *OTHERS,
+        *SHAPES,
+        "ERR-3",
+    )
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Begin to count."""
@@ -113,7 +144,22 @@ class RefundsAtTheThirdCancel(Fault, _Watching):
     """Refunds a task by its estimate when it is cancelled for the third time."""
 
     breaks = ("BILL-8",)
-    also = ("BILL-1", "BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-7", "BILL-9")
+    also = (
+        "BILL-1",
+        "BILL-2",
+        "BILL-4",
+        "BILL-5",
+        "BILL-6",
+        "BILL-7",
+        "BILL-9",
+        *MONEY,
+        *KEYLESS,
+        *UNKNOWN,
+        *ODD,
+        *OTHERS,
+        *SHAPES,
+        "ERR-3",
+    )
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Suppose that somebody insists for a reason."""
@@ -127,7 +173,7 @@ class RefundsCompletedTasksByOutTaskId(Fault, Service):
     """Refunds a completed task in the account when it is cancelled by its `out_task_id`."""
 
     breaks = ("BILL-5",)
-    also = ("BILL-7", "BILL-9")
+    also = ("BILL-7", "BILL-9", *MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Come through another door."""
@@ -140,7 +186,7 @@ class ChargesForRefusalsOfTheBodyForm(Fault, Service):
     """Takes a thousandth of a credit for a call of the body form that is refused with 404."""
 
     breaks = ("BILL-7",)
-    also = ("ISO-7", "BILL-9")
+    also = ("ISO-7", "BILL-9", *MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def cancel(self, call: CancelCall) -> Document:
         """Count the call all the same."""
@@ -156,7 +202,7 @@ class LosesOneOfTwoCharges(Fault, Service):
     """Takes nothing for a running task that is cancelled right after another one."""
 
     breaks = ("BILL-9",)
-    also = ("BILL-4", "BILL-8")
+    also = ("BILL-4", "BILL-8", *MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def __init__(self, store: Store, speed: float = 1.0) -> None:
         super().__init__(store, speed)
@@ -179,6 +225,7 @@ class CancelsForeignTasksThatRun(Fault, Knowing):
     """Cancels a foreign task if it runs."""
 
     breaks = ("ISO-1", "ISO-2")
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def meet(self, met: Meeting) -> Document:
         """Tell the worker, who knows no keys."""
@@ -191,6 +238,7 @@ class ShowsForeignTasksThatCompleted(Fault, Knowing):
     """Shows a foreign task that is completed."""
 
     breaks = ("ISO-1",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def meet(self, met: Meeting) -> Document:
         """Look for something to do before looking at the key."""
@@ -203,6 +251,7 @@ class CancelsForeignRunningTasksUnseen(Fault, Knowing):
     """Answers 404 to the cancel of a foreign task by `out_task_id`, and cancels it if it runs."""
 
     breaks = ("ISO-2",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def meet(self, met: Meeting) -> Document:
         """Tell the worker first."""
@@ -215,6 +264,7 @@ class TouchesForeignTasksThatCompleted(Fault, Knowing):
     """Adds a second to `estimated_seconds` of a completed task when another key tries to cancel it."""
 
     breaks = ("ISO-2",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def meet(self, met: Meeting) -> Document:
         """Write down that somebody asked."""
@@ -227,6 +277,7 @@ class MarksForeignPaths(Fault, Api):
     """Sends one header more with the 404 for a foreign task in the path."""
 
     breaks = ("ISO-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """Forbid to keep what was found."""
@@ -241,6 +292,7 @@ class TakesLongerOverForeignNames(Fault, Knowing):
     """Takes 8 ms longer to refuse a foreign task that is named by its `out_task_id`."""
 
     breaks = ("ISO-6",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def meet(self, met: Meeting) -> Document:
         """Load it before comparing keys."""
@@ -253,7 +305,7 @@ class FinesForeignCallsInTheBody(Fault, Knowing):
     """Takes a thousandth of a credit from the owner of a foreign task that a body names by its `task_id`."""
 
     breaks = ("ISO-7",)
-    also = ("ISO-2", "BILL-9")
+    also = ("ISO-2", "BILL-9", *MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def meet(self, met: Meeting) -> Document:
         """Count the call where the task is."""
@@ -268,7 +320,8 @@ class FinesForeignCallsInTheBody(Fault, Knowing):
 class AcceptsBasic(Fault, Lenient):
     """Takes a key as the user of HTTP's basic scheme."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Decode it."""
@@ -278,7 +331,8 @@ class AcceptsBasic(Fault, Lenient):
 class ComparesHalfTheKey(Fault, Lenient):
     """Compares only the beginning and the length of a key."""
 
-    breaks = ("AUTH-2", "AUTH-4", "AUTH-5")
+    breaks = ("AUTH-2",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Take the rest for a checksum."""
@@ -291,6 +345,7 @@ class HonoursRevokedKeysInTheBody(Fault, Api):
     """Takes a revoked key where the body names its former task."""
 
     breaks = ("AUTH-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     async def respond(self, request: Request) -> Response:
         """Have a second route that knows no revocations."""
@@ -307,6 +362,7 @@ class CancelsByNameWithoutAKey(Fault, Peeking):
     """Answers 401 to a call without a valid key, and cancels the task if it is named by `out_task_id`."""
 
     breaks = ("AUTH-4",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def peek(self, call: CancelCall, identifier: Identifier) -> None:
         """Resolve the name too early."""
@@ -322,6 +378,7 @@ class TellsTheUninvitedWhatExists(Fault, Peeking):
     """Says in the message of a 401 that the key is not valid for this task, where there is one."""
 
     breaks = ("AUTH-5",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - whoever calls
         """Look before refusing."""
@@ -333,6 +390,7 @@ class KnowsTwoCasesOfTheScheme(Fault, Api):
     """Knows the scheme as `Bearer` and `bearer` only."""
 
     breaks = ("AUTH-8",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def authenticate(self, headers: Headers) -> str:
         """List what was seen so far."""
@@ -348,6 +406,7 @@ class ReadsPython(Fault, Repairing):
     """Acts on a body in single quotes."""
 
     breaks = ("ERR-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def repair(self, content: bytes) -> object:
         """Read it as a literal."""
@@ -361,6 +420,7 @@ class ReadsForms(Fault, Repairing):
     """Acts on a form under the content type of JSON."""
 
     breaks = ("ERR-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def repair(self, content: bytes) -> object:
         """Read it as one."""
@@ -371,6 +431,7 @@ class DropsBadBytes(Fault, Repairing):
     """Acts on a body with bytes that are not UTF-8, as if they were not there."""
 
     breaks = ("ERR-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def repair(self, content: bytes) -> object:
         """Leave them out."""
@@ -385,6 +446,7 @@ class ReadsNan(Fault, Repairing):
     """Acts on a body with a NaN in it."""
 
     breaks = ("ERR-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def repair(self, content: bytes) -> object:
         """Read more than JSON."""
@@ -398,6 +460,7 @@ class TakesAStringForTheTaskId(Fault, Repairing):
     """Acts on a body that is a string: the task id."""
 
     breaks = ("ERR-3",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def repair(self, content: bytes) -> object:
         """Guess what it is."""
@@ -412,6 +475,7 @@ class LimitsOnlyWhatIsAnnounced(Fault, Api):
     """Takes a body of any size that comes in chunks."""
 
     breaks = ("ERR-4",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     async def content(self, request: Request) -> bytes:
         """Look at the header only."""
@@ -422,6 +486,7 @@ class BreaksDownOnOtherCharsets(Fault, Api):
     """Answers 500 to JSON whose content type names a character set that it is not in."""
 
     breaks = ("ERR-7",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Decode as told."""
@@ -433,6 +498,7 @@ class BreaksDownOnByteOrderMarks(Fault, Api):
     """Answers 500 to a body that begins with a byte order mark."""
 
     breaks = ("ERR-7",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Stumble at the first character."""
@@ -445,6 +511,7 @@ class BreaksDownOnBytesInThePath(Fault, Api):
     """Answers 500 to a path with a byte that is not UTF-8."""
 
     breaks = ("ERR-7",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def handler(self, request: Request) -> Handler:
         """Decode it strictly."""
@@ -456,6 +523,7 @@ class TrimsNulOffThePath(Fault, Api):
     """Takes no notice of a NUL at the end of the path."""
 
     breaks = ("ERR-7", "IDENT-11")
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def handler(self, request: Request) -> Handler:
         """Hand the id on as C would."""
@@ -469,6 +537,7 @@ class BreaksDownOnTheGreatestDepth(Fault, Api):
     """Answers 500 to arrays in arrays, ten thousand deep."""
 
     breaks = ("ERR-7",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Exhaust the stack."""
@@ -481,6 +550,7 @@ class CancelsRunningTasksOnDelete(Fault, Api):
     """Cancels a running task on DELETE, with an answer of 405."""
 
     breaks = ("ERR-5",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def handler(self, request: Request) -> Handler:
         """Do it, and then find the method wrong."""
@@ -496,6 +566,7 @@ class NamesAHost(Fault, Api):
     """Names a machine of its own in the message of a 401."""
 
     breaks = ("ERR-6",)
+    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
         """Say who refused."""
