@@ -55,7 +55,7 @@ def test_a_movement_is_exact_to_the_last_place_shown(
     balances: tuple[object, ...],
     spent: str,
     agreed: bool,
-    source: str,  # noqa: FBT001
+    source: str,
 ) -> None:
     """Fewer decimals round, a float's last digits are noise, and nothing else is forgiven."""
     assert agrees(whole(moving(*balances, source=source), source), Decimal(spent)) is agreed
@@ -170,7 +170,7 @@ def test_a_completion_that_shows_no_charge_is_open() -> None:
 
 
 @pytest.mark.parametrize(("again", "certain"), [(True, Decimal(0)), (False, None)])
-def test_a_lost_cancel_may_still_be_at_its_refund(again: bool, certain: object) -> None:  # noqa: FBT001
+def test_a_lost_cancel_may_still_be_at_its_refund(again: bool, certain: object) -> None:
     """Others are shown the end before its refund is done; a later answer says that it is over."""
 
     def cancelled(tale: Tale) -> None:

@@ -494,7 +494,7 @@ def test_null_beside_a_usable_identifier_has_two_lawful_answers(answer: Any, lat
         (False, INVALID_PARAM, "broken"),
     ],
 )
-def test_unknown_fields_change_nothing(known: bool, answer: Any, judged: str) -> None:  # noqa: ANN401, FBT001
+def test_unknown_fields_change_nothing(known: bool, answer: Any, judged: str) -> None:  # noqa: ANN401
     """Beside one identifier, fields that nobody documented are ignored (IDENT-15)."""
     tale = Tale()
     task = tale.submitted()

@@ -201,7 +201,7 @@ def test_a_field_out_of_its_state_is_a_task_all_the_same(misplaced: dict[str, An
     ],
     ids=str,
 )
-def test_a_selector_holds_exactly_one_identifier(identifiers: dict[str, Any], usable: bool) -> None:  # noqa: FBT001
+def test_a_selector_holds_exactly_one_identifier(identifiers: dict[str, Any], usable: bool) -> None:
     """Neither, both, and values that are no names are refused by the schema already."""
     assert fits(identifiers, "/components/schemas/TaskSelector") is usable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import pytest
@@ -32,7 +32,7 @@ def profile_of(name: str) -> Profile:
     return load(REFERENCE_PROFILE, environ=KEYS, base_url=BASE, overrides=STRANGERS[name].settings)
 
 
-def tried(**given: Any) -> Trial:
+def tried(**given: tuple[str, ...]) -> Trial:
     """A trial of a stranger that takes keys in its own header only."""
     usual = {"broken": (), "passed": (), "unproven": ()} | given
     sets = {name: frozenset(rows) for name, rows in usual.items()}

@@ -261,7 +261,7 @@ class RefundsCompletedTasksInTheAccount(Fault, Service):
     """Refunds a completed task at each cancel, and goes on to show what it cost."""
 
     breaks = ("BILL-5", "BILL-7")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Refund whatever is cancelled."""
@@ -274,7 +274,7 @@ class ClearsTheChargeOfCompletedTasks(Fault, Service):
     """Removes `credits_used` from a completed task that is cancelled; the money stays where it is."""
 
     breaks = ("BILL-5", "IDEMP-4")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Tidy up."""
@@ -285,8 +285,8 @@ class ClearsTheChargeOfCompletedTasks(Fault, Service):
 class ChargesFailedTasks(Fault, Service):
     """Bills a failed task at its estimate when it is cancelled, once."""
 
-    breaks = ("BILL-6", "BILL-7", "IDEMP-4")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    breaks = ("BILL-6", "IDEMP-4")
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Settle what is open."""
@@ -299,7 +299,7 @@ class TakesMoneyForFailedTasks(Fault, Service):
     """Takes a cent at each cancel of a failed task, and does not show it."""
 
     breaks = ("BILL-6", "BILL-7")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Take a fee for the trouble."""
@@ -328,7 +328,7 @@ class ChargesForInvalidCalls(Fault, Service):
     """Takes a thousandth of a credit for each call that is refused with 400."""
 
     breaks = ("BILL-7", "ISO-7")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     def target(self, call: CancelCall) -> Any:  # noqa: ANN401 - what the service says
         """Count the call all the same."""
@@ -343,7 +343,7 @@ class ChargesForUnknownTasks(Fault, Service):
     """Takes a thousandth of a credit for each call that is refused with 404."""
 
     breaks = ("BILL-7", "ISO-7")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     def cancel(self, call: CancelCall) -> Document:
         """Count the call all the same."""
@@ -359,7 +359,7 @@ class ChargesForKeylessCalls(Fault, Api):
     """Takes a thousandth of a credit from the owner of the task that a call without a valid key names."""
 
     breaks = ("BILL-7", "ISO-7")
-    also = ("BILL-9", *MONEY, *SHAPES)
+    also = ("BILL-9", *MONEY, *SHAPES, "AUTH-4")
 
     async def respond(self, request: Request) -> Response:
         """Count the call against somebody."""

@@ -103,7 +103,7 @@ class UsesOddLetters(Stranger, _Naming):
         return f"-{secrets.token_urlsafe(9)}:eu/1+2=~{secrets.token_urlsafe(6)}"
 
 
-class CallsMalformedTaskIdsInvalid(Stranger, _Particular):
+class AnswersMalformedTaskIdsWith400(Stranger, _Particular):
     """Answers 400 to a task id that is not well-formed."""
 
     lacks = ("IDENT-13",)
