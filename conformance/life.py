@@ -14,11 +14,12 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import conformance
-from conformance.account import readings
+from conformance.account import noise, readings
 from conformance.exchange import Exchange, Form
 from conformance.lawful import Task
 from conformance.report.text import curl, printable
@@ -290,10 +291,12 @@ class Life:
         """Send a cancel with `key`."""
         self.telling.cancel(call, role=self.role(key))
 
-    @property
+    @cached_property
     def broken(self) -> dict[str, Judgement]:
-        """The first judgement of each requirement that is broken, by its id."""
-        return {judgement.requirement: judgement for judgement in reversed(self.telling.broken)}
+        """The first judgement of each requirement that is broken, by its id; of accounts, where nobody else moves them."""
+        moved = noise(self.telling.told())
+        certain = [judgement for judgement in self.telling.broken if not (judgement.account and moved)]
+        return {judgement.requirement: judgement for judgement in reversed(certain)}
 
     def place_of(self, exchange: int | None) -> int | None:
         """The place in the program of the step that an exchange belongs to."""

@@ -191,8 +191,9 @@ def show(summary: Summary) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for text in messages(summary):
         console.print(Text(text), end="\n\n")
-    for text in summary.notes.get("reproductions", {}).values():
-        console.print(Text(text), end="\n\n")
+    for row in summary.asked:
+        if row.ruling.broken and (text := summary.notes.get("reproductions", {}).get(row.requirement.id)):
+            console.print(Text(text), end="\n\n")
     for verdict, line in table(summary):
         console.print(Text(line, style=STYLES.get(verdict, "")))
     console.print()

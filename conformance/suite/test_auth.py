@@ -60,7 +60,7 @@ def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: 
 
 
 @pytest.mark.aims("AUTH-3", "AUTH-4", "AUTH-5")
-@pytest.mark.stories(1)
+@pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
 @given(state=st.sampled_from((State.PENDING, State.CANCELLED)))
 def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) -> None:

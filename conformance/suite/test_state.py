@@ -54,7 +54,7 @@ def test_cancelling_a_running_task(teller: Teller, form: Form, named: bool) -> N
 
 
 @pytest.mark.aims("STATE-4", "STATE-5")
-@pytest.mark.stories(3)
+@pytest.mark.stories(4)
 @pytest.mark.parametrize("like", [State.COMPLETED, State.FAILED])
 @given(form=forms)
 def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form: Form) -> None:
