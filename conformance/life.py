@@ -293,7 +293,7 @@ class Life:
 
     @cached_property
     def broken(self) -> dict[str, Judgement]:
-        """The first judgement of each requirement that is broken, by its id; of accounts, where nobody else moves them."""
+        """The first judgement of each requirement that is broken; on accounts, where nobody else moves them."""
         moved = noise(self.telling.told())
         certain = [judgement for judgement in self.telling.broken if not (judgement.account and moved)]
         return {judgement.requirement: judgement for judgement in reversed(certain)}

@@ -54,7 +54,7 @@ def moving(*balances: object, source: str = "document") -> Tale:
 def test_a_movement_is_exact_to_the_last_place_shown(
     balances: tuple[object, ...],
     spent: str,
-    agreed: bool,  # noqa: FBT001 - drawn, and passed by name
+    agreed: bool,
     source: str,
 ) -> None:
     """Fewer decimals round, a float's last digits are noise, and nothing else is forgiven."""

@@ -78,6 +78,8 @@ class Tale:
 
     def __init__(self, told_by: Terms | None = None, *, alone: bool = False) -> None:
         self.alone = alone
+        self.shown: tuple[tuple[str, str], ...] = ()
+        """The headers in which the submits of this tale show their key."""
         self.terms = told_by or terms()
         self.tasks: list[Task] = []
         self.exchanges: list[Exchange] = []
@@ -116,7 +118,9 @@ class Tale:
             **({} if task.out_task_id is None else {"out_task_id": task.out_task_id}),
         }
         answer = answer if answer is not None else showing(task, "pending")
-        self._tell(_request(Operation.SUBMIT, role, "/tasks/submit", _bytes(body)), answer, None, ended)
+        headers = (("content-type", "application/json"), *self.shown)
+        request = _request(Operation.SUBMIT, role, "/tasks/submit", _bytes(body), headers=headers)
+        self._tell(request, answer, None, ended)
         return task
 
     def given(self, state: str = "completed", *, out: str | None = None, role: str = "owner") -> Task:

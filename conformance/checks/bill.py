@@ -156,6 +156,8 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
     """Whether the account moved by `cost` in a window: a finding that others' movements make uncertain."""
     first, last = window.first.moment.exchange.number, window.last.moment.exchange.number
     between = f"between exchanges {first} and {last}"
+    if agrees(window, cost) and cost and not window.spent:
+        return replace(undecided(moment, f"the account shows too few places for {cost} credits"), account=True)
     if agrees(window, cost):
         return replace(held(moment), account=True)
     if moved := noise(window.first.moment.story):

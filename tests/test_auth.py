@@ -1,0 +1,183 @@
+"""The checks of AUTH on stories told by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from told import INVALID_KEY, INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Tale, Told, refusal, showing
+
+from conformance.lawful import Task
+
+BEARER = ("authorization", "Bearer $KEY")
+HEADER = ("x-api-key", "$KEY")
+WRONG_BEARER = ("authorization", "Bearer sk-byts-none")
+WRONG_HEADER = ("x-api-key", "sk-byts-none")
+ROLES = [
+    ("AUTH-1", "nobody"),
+    ("AUTH-1", "nobody:none"),
+    ("AUTH-2", "nobody:truncated"),
+    ("AUTH-2", "nobody:empty"),
+    ("AUTH-2", "nobody:scheme Basic"),
+    ("AUTH-3", "revoked"),
+]
+
+
+def pending() -> tuple[Tale, Task]:
+    """A pending task that was looked at."""
+    tale = Tale()
+    task = tale.submitted(holds=60)
+    tale.query(task, "pending")
+    return tale, task
+
+
+@pytest.mark.parametrize(("row", "role"), ROLES)
+@pytest.mark.parametrize("form", ["path", "task_id", "out_task_id"])
+@pytest.mark.parametrize(
+    ("answer", "judged"),
+    [
+        (INVALID_KEY, "held"),
+        ("200", "broken"),
+        (NOT_FOUND, "broken"),
+        (INVALID_PARAM, "broken"),
+        (refusal(401, "unauthorized"), "broken"),
+        (refusal(403, "invalid_api_key"), "broken"),
+        (refusal(500, "internal"), "broken"),
+        (UNAVAILABLE, "undecided"),
+        (None, "undecided"),
+    ],
+    ids=str,
+)
+def test_without_a_valid_key_the_answer_is_401(row: str, role: str, form: str, answer: Any, judged: str) -> None:  # noqa: ANN401
+    """No key, a wrong one, a revoked one; in each form, and in no other row (AUTH-1, AUTH-2, AUTH-3)."""
+    tale, task = pending()
+    call: dict[str, Any] = {"path": task} if form == "path" else {"body": {form: getattr(task, form)}}
+    tale.cancel(**call, role=role, answer=showing(task, "cancelled") if answer == "200" else answer)
+    others = {"AUTH-1", "AUTH-2", "AUTH-3"} - {row}
+    assert tale.judged(row) == judged
+    assert {tale.judged(other) for other in others} == {"silent"}
+
+
+@pytest.mark.parametrize(("row", "role"), ROLES)
+def test_a_malformed_identifier_may_be_noticed_first(row: str, role: str) -> None:
+    """400 before 401 is a matter of order (R10); for a well-formed one it is not (AUTH-1, AUTH-2, AUTH-3)."""
+    for identifier, judged in (("boat", "undecided"), (UNKNOWN, "broken")):
+        tale, _ = pending()
+        tale.cancel(path=identifier, role=role, answer=INVALID_PARAM)
+        assert tale.judged(row) == judged
+
+
+@pytest.mark.parametrize("role", [role for _, role in ROLES])
+@pytest.mark.parametrize(
+    ("later", "judged"), [("pending", "held"), ("cancelled", "broken"), (None, "undecided"), (NOT_FOUND, "broken")]
+)
+@pytest.mark.parametrize("answer", [INVALID_KEY, None])
+def test_a_call_without_a_key_does_nothing(role: str, later: Any, judged: str, answer: Told) -> None:  # noqa: ANN401
+    """Whatever its answer, and were it lost (AUTH-4)."""
+    tale, task = pending()
+    tale.cancel(path=task, role=role, answer=answer)
+    if later is not None:
+        tale.query(task, later)
+    assert tale.judged("AUTH-4") == judged
+
+
+def test_a_cancel_with_the_key_explains_what_happened() -> None:
+    """The owner's own cancel is not held against the stranger (AUTH-4)."""
+    tale, task = pending()
+    tale.cancel(path=task, role="nobody", answer=INVALID_KEY)
+    tale.lost(path=task)
+    tale.query(task, "cancelled")
+    assert (tale.judged("AUTH-4"), tale.blamed) == ("undecided", [])
+
+
+@pytest.mark.parametrize("role", ["nobody", "nobody:truncated", "revoked"])
+@pytest.mark.parametrize(
+    ("known", "unknown", "judged"),
+    [
+        (INVALID_KEY, INVALID_KEY, "held"),
+        (INVALID_KEY, NOT_FOUND, "broken"),
+        (refusal(403, "forbidden"), INVALID_KEY, "broken"),
+        (refusal(401, "not_yours"), INVALID_KEY, "broken"),
+        ((401, {"error": {**INVALID_KEY[1]["error"], "owner": "x"}}), INVALID_KEY, "broken"),  # type: ignore[dict-item]
+        (UNAVAILABLE, INVALID_KEY, "silent"),
+        (INVALID_KEY, None, "silent"),
+    ],
+    ids=str,
+)
+def test_the_refusal_does_not_tell_what_exists(role: str, known: Told, unknown: Told, judged: str) -> None:
+    """The same answer whether the task exists or not (AUTH-5, R10)."""
+    tale, task = pending()
+    tale.cancel(path=task, role=role, answer=known)
+    tale.cancel(path=UNKNOWN, role=role, answer=unknown)
+    assert tale.judged("AUTH-5") == judged
+
+
+def test_only_like_is_compared_with_like() -> None:
+    """Another form and another spoiled key may be refused in other words (AUTH-5)."""
+    tale, task = pending()
+    tale.cancel(path=task, role="nobody", answer=INVALID_KEY)
+    tale.cancel({"task_id": UNKNOWN}, role="nobody", answer=(401, {"error": {"code": "invalid_api_key"}}))
+    tale.cancel(path=UNKNOWN, role="revoked", answer=(401, {"error": {"code": "invalid_api_key"}}))
+    assert (tale.judged("AUTH-5"), tale.blamed) == ("silent", ["ERR-2"])
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", None, b'{"task_id": "a", "out_task_id": "b"}', b'{"task_id": 7}'])
+@pytest.mark.parametrize(
+    ("answer", "judged"),
+    [(INVALID_KEY, "held"), (INVALID_PARAM, "broken"), (None, "undecided"), (UNAVAILABLE, "undecided")],
+)
+def test_a_bad_body_does_not_hide_a_bad_key(body: bytes | None, answer: Told, judged: str) -> None:
+    """401 comes first: a recommendation, and no other row's matter (AUTH-6, R10)."""
+    tale, task = pending()
+    tale.cancel(body, role="nobody:unknown", answer=answer)
+    tale.query(task, "pending")
+    assert tale.judged("AUTH-6") == judged
+    assert tale.blamed == (["AUTH-6"] if judged == "broken" else [])
+
+
+@pytest.mark.parametrize(
+    ("role", "shown", "right", "wrong"),
+    [
+        ("owner", [HEADER], "200", INVALID_KEY),
+        ("owner", [BEARER], "200", INVALID_KEY),
+        ("owner", [HEADER, WRONG_BEARER], "200", INVALID_KEY),
+        ("nobody:x-api-key", [WRONG_HEADER, BEARER], INVALID_KEY, "200"),
+    ],
+    ids=str,
+)
+def test_either_header_carries_the_key(role: str, shown: list[tuple[str, str]], right: Any, wrong: Any) -> None:  # noqa: ANN401
+    """And `x-api-key` decides; that a target does otherwise breaks nothing else (AUTH-7)."""
+    for answer, judged in ((right, "held"), (wrong, "broken"), (None, "undecided"), (UNAVAILABLE, "undecided")):
+        tale, task = pending()
+        tale.probe(task, *shown, role=role, answer=showing(task, "cancelled") if answer == "200" else answer)
+        tale.query(task, "cancelled" if answer == "200" else "pending")
+        assert tale.judged("AUTH-7") == judged
+        assert set(tale.blamed) <= {"AUTH-7"}
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEARER"])
+@pytest.mark.parametrize(("answer", "judged"), [("200", "held"), (INVALID_KEY, "broken"), (None, "undecided")])
+def test_the_scheme_has_no_case(scheme: str, answer: Any, judged: str) -> None:  # noqa: ANN401
+    """However the scheme is written, the key is read; AUTH-7 has no say in it (AUTH-8)."""
+    tale, task = pending()
+    shown = ("authorization", f"{scheme} $KEY")
+    tale.probe(task, shown, answer=showing(task, "cancelled") if answer == "200" else answer)
+    assert (tale.judged("AUTH-8"), tale.judged("AUTH-7")) == (judged, "silent")
+
+
+def test_a_target_without_schemes_has_none_to_match() -> None:
+    """Where the keys come in `x-api-key`, the case of a scheme is no matter (AUTH-8)."""
+    tale = Tale()
+    tale.shown = (HEADER,)
+    task = tale.submitted()
+    tale.probe(task, ("authorization", "bearer $KEY"), answer=INVALID_KEY)
+    assert tale.judged("AUTH-8") == "undecided"
+
+
+def test_a_refusal_counts_where_the_owner_is_accepted() -> None:
+    """It rests on the same form, with the key of the task's owner (AUTH-1, AUTH-5)."""
+    tale, task = pending()
+    for path in (task, UNKNOWN):
+        tale.cancel(path=path, role="nobody", answer=INVALID_KEY)
+    for row in ("AUTH-1", "AUTH-5"):
+        assert {premise for finding in tale.findings(row) for premise in finding.premises} == {("owner", "path")}
