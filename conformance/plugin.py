@@ -5,11 +5,10 @@ It sleeps unless the suite's own tests are collected, so that it does no harm in
 
 from __future__ import annotations
 
-import functools
 import re
 import secrets
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from importlib import import_module
 from os import environ
 from pathlib import Path
@@ -148,9 +147,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     from hypothesis import is_hypothesis_test, seed
 
-    if is_hypothesis_test(pyfuncitem.obj):
+    if not is_hypothesis_test(pyfuncitem.obj):
+        result = yield
+    else:
         seed(_chance(pyfuncitem, pyfuncitem.config.stash[ORDER]))(pyfuncitem.obj)
-    result = yield
+        stories = pyfuncitem.obj.hypothesis.inner_test.__self__
+        stories.begin()
+        result = yield
+        stories.finish()
     _raise_broken(pyfuncitem)
     teller = pyfuncitem.stash.get(_TELLER, None)
     if teller is not None and teller.obstructed:
@@ -259,7 +263,7 @@ def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, 
     if not is_hypothesis_test(function) or getattr(function, "stories", None) == stories:
         return
     settings(
-        max_examples=stories,
+        max_examples=stories + 1,  # the first is kept back
         phases=[Phase.generate],
         derandomize=False,
         database=None,
@@ -269,22 +273,44 @@ def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, 
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )(function)
-    function.hypothesis.inner_test = _broken_off(function.hypothesis.inner_test)
+    function.hypothesis.inner_test = _Stories(function.hypothesis.inner_test, stories).hear
     function.stories = stories
 
 
-def _broken_off(story: Any) -> Any:  # noqa: ANN401 - a property's body
-    """The same story, which ends where a state is out of reach instead of making Hypothesis tell it again."""
-    from conformance.target.provision import OutOfReach
+class _Stories:
+    """The stories of a property, whose body tells one of what is drawn.
 
-    @functools.wraps(story)
-    def told(*arguments: Any, **drawn: Any) -> None:  # noqa: ANN401 - whatever it takes
+    Hypothesis opens with the simplest of everything, at every seed. That story is kept back, and told at the end where
+    nothing else is left to tell. A story ends where a state is out of reach, and is not told again.
+    """
+
+    def __init__(self, body: Callable[..., None], wanted: int) -> None:
+        self._body, self._wanted, self._told = body, wanted, 0
+        self._simplest: dict[str, Any] | None = None
+
+    def begin(self) -> None:
+        """Forget the test that had this body before: one of other parameters."""
+        self._told, self._simplest = 0, None
+
+    def hear(self, **drawn: Any) -> None:  # noqa: ANN401 - whatever the test takes
+        if self._simplest is None:
+            self._simplest = drawn
+        else:
+            self._tell(drawn)
+
+    def finish(self) -> None:
+        """Tell the simplest story, if Hypothesis had too few others."""
+        if self._simplest is not None and self._told < self._wanted:
+            self._tell(self._simplest)
+
+    def _tell(self, drawn: dict[str, Any]) -> None:
+        from conformance.target.provision import OutOfReach
+
+        self._told += 1
         try:
-            story(*arguments, **drawn)
+            self._body(**drawn)
         except OutOfReach as error:
             drawn["teller"].break_off(str(error))
-
-    return told
 
 
 def _raise_broken(item: pytest.Function) -> None:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from random import Random
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -34,6 +35,9 @@ FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
 
 forms = st.sampled_from(FORMS)
 """One of the three ways to name a task."""
+
+randoms = st.integers(0, 2**32).map(Random)
+"""Chance that a seed decides, and that is even: what Hypothesis draws leans towards the simple."""
 
 SHAPES: Final = {
     "plain": "{}",

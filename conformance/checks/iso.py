@@ -21,7 +21,8 @@ ENOUGH_LOOKS: Final = 6
 """Calls of each group that it takes to say that something separates them."""
 
 ENOUGH_TIMES: Final = 40
-_FALSE_ALARMS: Final = 1e-4
+_FALSE_ALARMS: Final = 1e-6
+"""Of one test. A run makes a few dozen at the most, and is to raise a false alarm once in 10,000 times at the most."""
 
 
 @check("ISO-1")

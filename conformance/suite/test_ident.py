@@ -23,6 +23,7 @@ from conformance.strategies import (
     likely_misses,
     may_name_another,
     near_misses,
+    randoms,
     shaped,
 )
 from conformance.target.call import Call, by, naming
@@ -141,7 +142,7 @@ def test_naming_an_unknown_task(teller: Teller, form: Form, named: bool, tail: s
 @pytest.mark.aims("IDENT-11", "STATE-7")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("shape", SHAPES)
-@given(choice=st.randoms(use_true_random=True))
+@given(choice=randoms)
 def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
     """An odd `out_task_id` that submit accepted cancels its own task, and neither its look-alikes nor they it."""
     story = teller.story()
@@ -168,7 +169,7 @@ def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
 
 @pytest.mark.aims("IDENT-11")
 @pytest.mark.stories(4)
-@given(form=st.sampled_from((Form.PATH, Form.TASK_ID)), choice=st.randoms(use_true_random=True))
+@given(form=st.sampled_from((Form.PATH, Form.TASK_ID)), choice=randoms)
 def test_naming_what_resembles_a_task_id(teller: Teller, form: Form, choice: Random) -> None:
     """A task id that is folded, cut, padded, encoded or a pattern names nothing."""
     story = teller.story()

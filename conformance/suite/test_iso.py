@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conformance.checks.iso import ENOUGH_TIMES
 from conformance.exchange import Form
 from conformance.states import State
-from conformance.strategies import FORMS, forms
+from conformance.strategies import FORMS, forms, randoms
 from conformance.target.call import Call, by, naming
 from conformance.target.provision import OutOfReach, fresh_identifier
 
@@ -82,7 +82,7 @@ def test_mixing_own_and_foreign(teller: Teller, own_path: bool, field: str) -> N
 @pytest.mark.aims("ISO-3", "ISO-6")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
-@given(choice=st.randoms(use_true_random=False))
+@given(choice=randoms)
 def test_telling_foreign_from_unknown(teller: Teller, form: Form, choice: Random) -> None:
     """Many calls for foreign and for unknown tasks, in random order: nothing tells one from the other."""
     for other in teller.others():
