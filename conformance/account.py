@@ -132,6 +132,14 @@ def expected(story: Story, window: Window, *, free: Task | None = None) -> Decim
     return total
 
 
+def has_to_itself(story: Story, task: Task, window: Window) -> bool:
+    """Whether `task` alone can have cost anything between two readings, so that its own charge is what is judged."""
+    others = (
+        each for each in story.tasks if each is not task and _account(story, each.role) == _account(story, task.role)
+    )
+    return all(_cost(story, each, window) == 0 for each in others)
+
+
 def agrees(window: Window, cost: Decimal) -> bool:
     """Whether the account moved by `cost`: exactly, or to the last place that the account shows."""
     return abs(window.spent - cost) <= window.slack(cost)
@@ -171,7 +179,7 @@ def settlement(story: Story, task: Task) -> tuple[float, Moment] | None:
     if not seen:
         return None
     shown = seen[0].exchange.ended_at
-    stopping = [each for each in (*story.cancels, *story.probes) if each.may_have_acted(task)]
+    stopping = story.stops_of(task)
     over = max([shown, *(_over(each, stopping) for each in stopping if each.exchange.sent_at < shown)])
     return over, [each for each in seen if each.exchange.ended_at <= over][-1]
 

@@ -151,7 +151,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         result = yield
     else:
         seed(_chance(pyfuncitem, pyfuncitem.config.stash[ORDER]))(pyfuncitem.obj)
-        stories = pyfuncitem.obj.hypothesis.inner_test.__self__
+        stories = pyfuncitem.obj.hypothesis.inner_test.stories
         stories.begin()
         result = yield
         stories.finish()
@@ -273,7 +273,7 @@ def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, 
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )(function)
-    function.hypothesis.inner_test = _Stories(function.hypothesis.inner_test, stories).hear
+    function.hypothesis.inner_test = _Stories(function.hypothesis.inner_test, stories).hearer()
     function.stories = stories
 
 
@@ -292,11 +292,17 @@ class _Stories:
         """Forget the test that had this body before: one of other parameters."""
         self._told, self._simplest = 0, None
 
-    def hear(self, **drawn: Any) -> None:  # noqa: ANN401 - whatever the test takes
-        if self._simplest is None:
-            self._simplest = drawn
-        else:
-            self._tell(drawn)
+    def hearer(self) -> Callable[..., None]:
+        """The function that Hypothesis is to call with what it draws."""
+
+        def hear(**drawn: Any) -> None:  # noqa: ANN401 - whatever the test takes
+            if self._simplest is None:
+                self._simplest = drawn
+            else:
+                self._tell(drawn)
+
+        hear.stories = self  # type: ignore[attr-defined]
+        return hear
 
     def finish(self) -> None:
         """Tell the simplest story, if Hypothesis had too few others."""

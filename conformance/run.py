@@ -37,6 +37,8 @@ _FEW: Final = 12
 _LEDGER_AIMS: Final = ("BILL-9",)
 _KEY_REFUSED: Final = (401, 403)
 _SURELY_PENDING: Final = 10.0
+_IDLE: Final = 0.2
+"""How many seconds nothing of ours happens, at the least, between two readings of an account."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,15 +150,19 @@ class Run:
     def worth_another_look(self) -> list[Telling]:
         """The stories to look at again, as many as the depth has it, once every task in them is past its natural end.
 
-        This is the one wait that all stories share.
+        This is the one wait that all stories share. Those that have just ended are left out, if there are others.
         """
+        watch, now = self.order.depth.watch, time.monotonic()
         first = [telling for telling in self.tellings if telling.lingers or telling.watched_until]
-        rest = [telling for telling in self.tellings if telling not in first]
-        step = max(1, len(rest) // max(1, self.order.depth.looks - len(first)))
+        others = [telling for telling in self.tellings if telling not in first]
+        looks = max(1, self.order.depth.looks - len(first))
+        ended = [telling for telling in others if telling.alone_until + watch < now]
+        rest = ended if len(ended) >= looks else others
+        step = max(1, len(rest) // looks)
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
-        until = max((telling.watched_until for telling in chosen), default=0.0)
+        until = max((max(telling.watched_until, telling.alone_until + watch) for telling in chosen), default=now)
         self.read_accounts()
-        time.sleep(max(0.0, until - time.monotonic(), self.order.depth.watch if chosen else 0.0))
+        time.sleep(max(_IDLE, until - now))
         self.read_accounts()
         return chosen
 

@@ -187,10 +187,12 @@ class Moment:
         return self.before(task) <= TERMINAL or self.story.stopped_before(task, self)
 
     def may_have_acted(self, task: Task) -> bool:
-        """Whether this cancel, to judge by its answer, may have taken effect on `task`."""
+        """Whether this cancel, to judge by its answer, may have taken effect on `task`; of several, on one only."""
         if self.status in _CLIENT_ERROR and self.status != _REQUEST_TIMEOUT:
             return False
-        return any(task.task_id == each.task_id for each in _acted_on(self.effects))
+        acted = _acted_on(self.effects)
+        acted = [each for each in acted if self.shows(each)] or acted
+        return any(task.task_id == each.task_id for each in acted)
 
     def may_act_until(self, instant: float) -> bool:
         """Whether its effect may have come as late as `instant`; only a 200 says that it has come."""
@@ -265,6 +267,10 @@ class Story:
         """The queries of `task` that showed it in a known state."""
         return self._reads_by_task.get(task.task_id, [])
 
+    def stops_of(self, task: Task) -> list[Moment]:
+        """The cancels and probes that may have taken effect on `task`."""
+        return self._stops_by_task.get(task.task_id, [])
+
     def complaints(self, schema: str, document: object, content: bytes) -> Sequence[str]:
         """The contract's complaints of a document; one that was sent many times, as `content`, is looked at once."""
         known = (schema, content)
@@ -306,7 +312,7 @@ class Story:
         """Whether some other cancel of `task` may have taken effect by the end of `moment`, be it ever so late."""
         return any(
             cancel is not moment and cancel.exchange.sent_at < moment.exchange.ended_at
-            for cancel in self._possible_cancels.get(task.task_id, ())
+            for cancel in self.stops_of(task)
         )
 
     def same(self, one: object, other: object) -> bool:
@@ -331,13 +337,12 @@ class Story:
     def _cancelled_between(self, task: Task, since: float, instant: float, apart: Moment | None) -> bool:
         return any(
             cancel.exchange.sent_at <= instant and cancel.may_act_until(since)
-            for cancel in self._possible_cancels.get(task.task_id, ())
+            for cancel in self.stops_of(task)
             if cancel is not apart
         )
 
     @cached_property
-    def _possible_cancels(self) -> dict[str, list[Moment]]:
-        """The cancels that may have taken effect, by the task."""
+    def _stops_by_task(self) -> dict[str, list[Moment]]:
         found: dict[str, list[Moment]] = {}
         for cancel in (*self.cancels, *self.probes):
             for task in _acted_on(cancel.effects):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
 
 from hypothesis import strategies as st
@@ -31,13 +31,45 @@ from conformance.life import (
 )
 from conformance.states import State
 
+T = TypeVar("T")
+
 FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
 
 forms = st.sampled_from(FORMS)
 """One of the three ways to name a task."""
 
-randoms = st.integers(0, 2**32).map(Random)
+_chances = st.tuples(st.integers(0, 2**32), st.integers(0, 2**32))
+
+
+def _random(chance: tuple[int, int]) -> Random:
+    return Random(hash(chance))  # noqa: S311 - nothing here is secret
+
+
+randoms = _chances.map(_random)
 """Chance that a seed decides, and that is even: what Hypothesis draws leans towards the simple."""
+
+
+def dealt(values: Sequence[T]) -> st.SearchStrategy[T]:
+    """One of `values`, dealt like cards: every one of them comes before any comes again, in an order left to chance.
+
+    So a few stories have them all, and two that are dealt side by side meet in ever other ways.
+    """
+    hand: list[T] = []
+
+    def deal(chance: tuple[int, int]) -> T:
+        if not any(chance):
+            return values[0]  # the simplest story, which is kept back
+        if not hand:
+            hand.extend(_random(chance).sample(values, len(values)))
+        return hand.pop()
+
+    return _chances.map(deal)
+
+
+def either() -> st.SearchStrategy[bool]:
+    """False or true, in turn."""
+    return dealt((False, True))
+
 
 SHAPES: Final = {
     "plain": "{}",
@@ -256,7 +288,7 @@ def _with(task_id: str, **fields: object) -> bytes:
     return json.dumps({"task_id": task_id, **fields}).encode()
 
 
-_UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
+UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
     "cut off": lambda task_id: _with(task_id)[:-1],
     "cut in the string": lambda task_id: _with(task_id)[:-6],
     "garbage behind": lambda task_id: _with(task_id) + b"}",
@@ -279,10 +311,9 @@ _UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
     "a form": lambda task_id: f"task_id={task_id}".encode(),
 }
 
-unreadable_bodies = st.sampled_from([*_UNREADABLE.values()])
 """Bodies that are no JSON object, made from the id of a task that could be taken for the one meant."""
 
-_ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
+ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
     "the same key twice": lambda one, _: f'{{"task_id": "{one}", "task_id": "{one}"}}'.encode(),
     "two values for a key": lambda one, other: f'{{"task_id": "{one}", "task_id": "{other}"}}'.encode(),
     "null, then a value": lambda one, _: f'{{"task_id": null, "task_id": "{one}"}}'.encode(),
@@ -306,27 +337,24 @@ _ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
     "dangerous names": lambda one, _: _with(one, __proto__={"task_id": "x"}, constructor={"prototype": 1}),
 }
 
-odd_bodies = st.sampled_from([*_ODD.values()])
 """Bodies that are JSON objects and odd (ruling R18), made from the ids of two tasks that live."""
 
-_SPELLINGS: Final[tuple[Callable[[str], tuple[str, str]], ...]] = (
-    lambda task_id: (task_id, "".join(f"%{ord(char):02x}" for char in task_id)),
-    lambda task_id: (task_id, f"%{ord(task_id[0]):02X}{task_id[1:]}"),
-    lambda task_id: (f"{task_id}/", f"{task_id}/"),
-    lambda task_id: (f"{task_id}//", f"{task_id}//"),
-    lambda task_id: (f"{task_id}\0", f"{task_id}%00"),
-    lambda task_id: (f"{task_id}%", f"{task_id}%25"),
-    lambda task_id: (f"%{ord(task_id[0]):02x}{task_id[1:]}", f"%25{ord(task_id[0]):02x}{task_id[1:]}"),
-    lambda task_id: (f"{task_id} ", f"{task_id}%20"),
-    lambda task_id: (f"{task_id}\r\n", f"{task_id}%0D%0A"),
-    lambda task_id: (f"{task_id};a=b", f"{task_id};a=b"),
-    lambda task_id: (f"x/../{task_id}", f"x%2F..%2F{task_id}"),
-    lambda task_id: (f"{task_id}\udcff", f"{task_id}%FF"),
-    lambda task_id: (f"{task_id}?x=1", f"{task_id}%3Fx=1"),
-    lambda task_id: (task_id * 100, task_id * 100),
-)
-
-spellings = st.sampled_from(_SPELLINGS)
+SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
+    "encoded": lambda task_id: (task_id, "".join(f"%{ord(char):02x}" for char in task_id)),
+    "one letter encoded": lambda task_id: (task_id, f"%{ord(task_id[0]):02X}{task_id[1:]}"),
+    "a slash behind": lambda task_id: (f"{task_id}/", f"{task_id}/"),
+    "two slashes behind": lambda task_id: (f"{task_id}//", f"{task_id}//"),
+    "a NUL behind": lambda task_id: (f"{task_id}\0", f"{task_id}%00"),
+    "a percent sign behind": lambda task_id: (f"{task_id}%", f"{task_id}%25"),
+    "encoded twice": lambda task_id: (f"%{ord(task_id[0]):02x}{task_id[1:]}", f"%25{ord(task_id[0]):02x}{task_id[1:]}"),
+    "a space behind": lambda task_id: (f"{task_id} ", f"{task_id}%20"),
+    "a line's end behind": lambda task_id: (f"{task_id}\r\n", f"{task_id}%0D%0A"),
+    "a parameter": lambda task_id: (f"{task_id};a=b", f"{task_id};a=b"),
+    "up and down": lambda task_id: (f"x/../{task_id}", f"x%2F..%2F{task_id}"),
+    "bad UTF-8 behind": lambda task_id: (f"{task_id}\udcff", f"{task_id}%FF"),
+    "a question mark": lambda task_id: (f"{task_id}?x=1", f"{task_id}%3Fx=1"),
+    "a hundred times": lambda task_id: (task_id * 100, task_id * 100),
+}
 """Odd paths for a task id: what they mean, and how they stand in the URL."""
 
 

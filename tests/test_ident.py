@@ -192,7 +192,7 @@ LAWFUL = {"IDENT-5": INVALID_PARAM, "IDENT-9": INVALID_PARAM, "IDENT-14": INVALI
     ("later", "judged"),
     [
         (["pending"], "held"),
-        (["running"], "held"),
+        (["running"], "broken"),
         (["cancelled"], "broken"),
         (["pending", "cancelled"], "broken"),
         ([NOT_FOUND], "broken"),

@@ -25,6 +25,8 @@ from conformance.story import Moment, Story
 from conformance.verdict import Judgement, Outcome
 
 _NO_KEY: Final = {NOBODY, f"{NOBODY}:none"}
+_ENOUGH: Final = 3
+"""Calls of each kind that it takes to say that the answers for it are ever the same."""
 _COMPARED: Final = ("status", "code", "fields")
 _KEY_HEADERS: Final = {"authorization", "x-api-key"}
 _OTHER_CASE: Final = re.compile(r"(?!Bearer )(?i:bearer) ")
@@ -74,6 +76,8 @@ def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
             strange = not any(other.mentions(task) for task in story.tasks)
             if strange and other.role == moment.role and other.exchange.request.named.form is form:
                 yield _alike(moment, other)
+    for role in {moment.role for moment in calls}:
+        yield from _told_apart([moment for moment in calls if moment.role == role])
 
 
 @check("AUTH-6")
@@ -127,6 +131,19 @@ def _turned_away(moment: Moment) -> Judgement:
     if judgement.outcome is Outcome.BROKEN and not sound and refused_as(moment, Refusal.INVALID_PARAM):
         return undecided(moment, "the identifier may be malformed, and 400 may come before 401 (R10)")
     return judgement
+
+
+def _told_apart(calls: list[Moment]) -> Iterator[Judgement]:
+    """Whatever is ever the same for tasks that exist, and ever the same for those that do not, is one and the same."""
+    there = [call for call in calls if any(call.mentions(task) for task in call.story.tasks)]
+    strange = [call for call in calls if call not in there]
+    if min(len(there), len(strange)) < _ENOUGH:
+        return
+    for aspect in look(there[0]):
+        mine, theirs = ({look(call)[aspect] for call in group} for group in (there, strange))
+        if len(mine) == len(theirs) == 1 and mine != theirs:
+            wanted = f"the {aspect} of the answers for tasks that do not exist: {theirs.pop()!s:.160}"
+            yield broken(there[0], wanted, f"{mine.pop()!s:.160}, each of {len(there)} times")
 
 
 def _alike(moment: Moment, other: Moment) -> Judgement:

@@ -17,6 +17,7 @@ from conformance.account import (
     around,
     charge,
     expected,
+    has_to_itself,
     noise,
     readings,
     sightings,
@@ -221,13 +222,13 @@ def _over_its_life(story: Story, cancel: Moment, task: Task, *, free: Task | Non
         return
     for window in around(story, cancel, since=task.submitted_at):
         cost = expected(story, window, free=free)
-        if cost is None:
+        if cost is None or not has_to_itself(story, task, window):
             yield undecided(cancel, "another task may have moved the account meanwhile")
             continue
         yield judged(cancel, window, cost)
-        series = readings(story)[window.first.role, window.first.source]
-        late = Window(window.first, series[-1])
-        if late.last is not window.last and (cost := expected(story, late, free=free)) is not None:
+        late = Window(window.first, readings(story)[window.first.role, window.first.source][-1])
+        cost = expected(story, late, free=free) if has_to_itself(story, task, late) else None
+        if late.last is not window.last and cost is not None:
             yield judged(late.last.moment, late, cost)
 
 

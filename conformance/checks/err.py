@@ -72,12 +72,14 @@ def refusals_come_in_the_envelope(story: Story) -> Iterator[Judgement]:
 
 @check("ERR-3")
 def unreadable_bodies_are_refused(story: Story) -> Iterator[Judgement]:
-    """Body form: what is no JSON object gets a 4xx and touches nothing (ruling R20 for the path form)."""
+    """What is no JSON object gets a 4xx and touches nothing; beside a path it may be overlooked (ruling R20)."""
     for moment in _keyed(story):
         named = moment.exchange.request.named
-        if named.path is None and not named.readable:
-            yield _no_server_error(moment) or refused(moment, Refusal.ANY)
-            yield from _others_left_alone(moment)
+        if named.readable:
+            continue
+        lawful = refused(moment, Refusal.ANY) if named.path is None else answered_lawfully(moment)
+        yield _no_server_error(moment) or lawful
+        yield from _others_left_alone(moment)
 
 
 @check("ERR-4")
@@ -124,9 +126,7 @@ def odd_input_is_read_fairly(story: Story) -> Iterator[Judgement]:
     """Odd but readable: refused, or acted on in one fair reading; never a 5xx, nothing else touched (R18, R19)."""
     for moment in _keyed(story):
         named = moment.exchange.request.named
-        if named.path is None and not named.readable:
-            continue
-        if named.odd or Refusal.ANY in moment.effects:
+        if named.readable and (named.odd or Refusal.ANY in moment.effects):
             yield _no_server_error(moment) or answered_lawfully(moment)
             yield from _others_left_alone(moment)
 

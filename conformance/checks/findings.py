@@ -105,7 +105,8 @@ def _untouched(moment: Moment, read: Moment, task: Task, last: Moment | None) ->
     if last is not None and last.state in TERMINAL:
         return _unmoved(moment, read, task, last)
     lawful = moment.story.belief(task, moment.exchange.sent_at, read.exchange.ended_at, apart=moment)
-    if read.state in LIVE:
+    started = read.state is State.RUNNING and lawful == {State.PENDING}
+    if read.state in LIVE and not started:
         return held(moment, premises=premises(moment))
     if read.state in lawful or moment.story.stopped_before(task, read):
         return undecided(moment, f"task {task.task_id} may have ended without this cancel before it was looked at")

@@ -37,9 +37,10 @@ def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
 
 @check("ISO-2")
 def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
-    """What another key's cancel named goes on as if nothing had been sent."""
+    """What another key's cancel named goes on as if nothing had been sent, and so does its owner's account."""
     for moment, task in _foreign(story):
         yield left_alone(moment, task)
+        yield from _stands_still(story, moment, task.role)
 
 
 @check("ISO-3")
@@ -107,11 +108,15 @@ def foreign_and_refused_calls_move_no_account(story: Story) -> Iterator[Judgemen
         if any(isinstance(effect, Acts) for effect in moment.effects):
             continue
         for role in payers(story, moment):
-            for window in around(story, moment, role=role):
-                if expected(story, window) == 0:
-                    yield judged(moment, window, Decimal(0))
-                elif story.alone:
-                    yield undecided(moment, "another task may have moved the account meanwhile")
+            yield from _stands_still(story, moment, role)
+
+
+def _stands_still(story: Story, moment: Moment, role: str) -> Iterator[Judgement]:
+    for window in around(story, moment, role=role):
+        if expected(story, window) == 0:
+            yield judged(moment, window, Decimal(0))
+        elif story.alone:
+            yield undecided(moment, "another task may have moved the account meanwhile")
 
 
 def _foreign(story: Story) -> Iterator[tuple[Moment, Task]]:

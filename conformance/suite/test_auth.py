@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from conformance.exchange import REVOKED, Form
 from conformance.lawful import Task
 from conformance.states import State
-from conformance.strategies import FORMS, forms
+from conformance.strategies import FORMS, dealt, either
 from conformance.target.call import Call, by, naming
 from conformance.target.credentials import probes, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
@@ -23,13 +22,17 @@ _STRANGERS = strangers("authorization")
 _BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}", b'"x"', b"\xff")
 
 
-@pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-4", "AUTH-5")
-@pytest.mark.stories(1)
+@pytest.mark.aims("AUTH-4", "AUTH-5", "ERR-6")
 @pytest.mark.parametrize(
     "stranger",
-    [pytest.param(each, marks=pytest.mark.stories(4) if each == "nobody:none" else ()) for each in _STRANGERS],
+    [
+        pytest.param(each, marks=pytest.mark.aims("AUTH-1"))
+        if each == "nobody:none"
+        else pytest.param(each, marks=[pytest.mark.aims("AUTH-2"), pytest.mark.stories(1)])
+        for each in _STRANGERS
+    ],
 )
-@given(state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED)))
+@given(state=dealt((State.PENDING, State.PENDING, State.CANCELLED)))
 def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State) -> None:
     """Each spoiled key, in each form, for a task that exists and for one that does not; then the owner looks."""
     credential = teller.run.client.strangers.get(stranger)
@@ -47,7 +50,7 @@ def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State
 
 @pytest.mark.aims("AUTH-6")
 @pytest.mark.stories(6)
-@given(stranger=st.sampled_from([*_STRANGERS]), body=st.sampled_from(_BAD_BODIES), path=st.booleans())
+@given(stranger=dealt([*_STRANGERS]), body=dealt(_BAD_BODIES), path=either())
 def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: bytes, path: bool) -> None:
     """A body that would be refused by itself, without a valid key."""
     story = teller.story()
@@ -62,7 +65,7 @@ def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: 
 @pytest.mark.aims("AUTH-3", "AUTH-4", "AUTH-5")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
-@given(state=st.sampled_from((State.PENDING, State.CANCELLED)))
+@given(state=dealt((State.PENDING, State.CANCELLED)))
 def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) -> None:
     """A revoked key, for somebody's task, for none, and for those that were its own."""
     key = teller.run.order.profile.keys.get(REVOKED)
@@ -79,10 +82,12 @@ def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) ->
     story.verify()
 
 
-@pytest.mark.aims("AUTH-7", "AUTH-8")
 @pytest.mark.stories(1)
-@pytest.mark.parametrize("way", [*probes()])
-@given(form=forms)
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, marks=pytest.mark.aims("AUTH-8" if way.startswith("scheme") else "AUTH-7")) for way in probes()],
+)
+@given(form=dealt(FORMS))
 def test_showing_the_key_in_another_way(teller: Teller, way: str, form: Form) -> None:
     """The other header, both headers, the scheme in another case."""
     story = teller.story()
@@ -95,7 +100,7 @@ def test_showing_the_key_in_another_way(teller: Teller, way: str, form: Form) ->
 @pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-3", "AUTH-4", "AUTH-5", "AUTH-6")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
-@given(named=st.booleans())
+@given(named=either())
 def test_calling_with_the_valid_key(teller: Teller, form: Form, named: bool) -> None:
     """What the refusals of the other stories rest on: with the owner's key, each form is accepted."""
     story = teller.story()

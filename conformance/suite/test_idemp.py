@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.exchange import Form
 from conformance.states import State
-from conformance.strategies import FORMS, forms
+from conformance.strategies import FORMS, dealt, either, forms
 from conformance.target.call import by
 from conformance.target.provision import AUTO
 
@@ -23,7 +23,7 @@ _AIMS = {State.COMPLETED: "IDEMP-1", State.FAILED: "IDEMP-2", State.CANCELLED: "
 @pytest.mark.parametrize("state", [pytest.param(state, marks=pytest.mark.aims(row)) for state, row in _AIMS.items()])
 @pytest.mark.aims("IDEMP-4", "IDEMP-5", "PARITY-2", "IDENT-2", "IDENT-3")
 @pytest.mark.stories(5)
-@given(calls=st.permutations(FORMS), more=st.lists(forms, max_size=2), named=st.sampled_from((True, True, False)))
+@given(calls=st.permutations(FORMS), more=st.lists(forms, max_size=2), named=dealt((True, True, False)))
 def test_cancelling_a_terminal_task(
     teller: Teller, state: State, calls: list[Form], more: list[Form], named: bool
 ) -> None:
@@ -41,7 +41,7 @@ def test_cancelling_a_terminal_task(
 @pytest.mark.aims("IDEMP-4", "PARITY-1", "PARITY-3", "PARITY-6")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
-@given(fresh=st.booleans())
+@given(fresh=either())
 def test_asking_before_and_after(teller: Teller, state: State, form: Form, fresh: bool) -> None:
     """Query, cancel and query of a task that has ended show one and the same task."""
     story = teller.story()
@@ -54,7 +54,7 @@ def test_asking_before_and_after(teller: Teller, state: State, form: Form, fresh
 
 @pytest.mark.aims("IDEMP-3", "IDEMP-5", "STATE-3")
 @pytest.mark.stories(5)
-@given(calls=st.lists(forms, min_size=3, max_size=7), fresh=st.booleans(), named=st.booleans())
+@given(calls=st.lists(forms, min_size=3, max_size=7), fresh=either(), named=either())
 def test_cancelling_a_pending_task_again(teller: Teller, calls: list[Form], fresh: bool, named: bool) -> None:
     """From the first cancel on, every further one gives the first one's answer."""
     story = teller.story()

@@ -17,9 +17,10 @@ from conformance.strategies import (
     MALFORMED_TASK_IDS,
     SHAPES,
     WRONG_VALUES,
+    dealt,
+    either,
     everything,
     extras,
-    forms,
     likely_misses,
     may_name_another,
     near_misses,
@@ -40,7 +41,7 @@ _WRONG_FORMS = (Form.TASK_ID, Form.OUT_TASK_ID)
 @pytest.mark.aims("IDENT-1", "IDENT-2", "IDENT-3", "STATE-1", "STATE-3", "STATE-6", "PARITY-1", "PARITY-2", "PARITY-4")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
-@given(named=st.booleans(), first=st.booleans(), fresh=st.booleans())
+@given(named=either(), first=either(), fresh=either())
 def test_cancelling_in_each_form(teller: Teller, form: Form, named: bool, first: bool, fresh: bool) -> None:
     """A pending task is cancelled by the form; queried before or not, with an `out_task_id` or without."""
     story = teller.story()
@@ -56,9 +57,9 @@ def test_cancelling_in_each_form(teller: Teller, form: Form, named: bool, first:
 @pytest.mark.aims("IDENT-4", "IDENT-5", "ERR-1", "ERR-2")
 @pytest.mark.stories(10)
 @given(
-    state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
-    pair=st.sampled_from(("one task", "two tasks", "first unknown", "second unknown", "none")),
-    turned=st.booleans(),
+    state=dealt((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
+    pair=dealt(("one task", "two tasks", "first unknown", "second unknown", "none")),
+    turned=either(),
 )
 def test_naming_a_task_twice(teller: Teller, state: State, pair: str, turned: bool) -> None:
     """Two identifiers in one body, in either order, naming one task, two, or none at all."""
@@ -92,9 +93,9 @@ def test_naming_no_task(teller: Teller, fields: dict[str, int]) -> None:
 @pytest.mark.aims("IDENT-7", "IDENT-8")
 @pytest.mark.stories(8)
 @given(
-    state=st.sampled_from((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
-    path=st.sampled_from(("own", "own", "unknown")),
-    named=st.booleans(),
+    state=dealt((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
+    path=dealt(("own", "own", "unknown")),
+    named=either(),
 )
 def test_naming_another_task_in_the_body(teller: Teller, state: State, path: str, named: bool) -> None:
     """The path names one task, or none, and the body's `task_id` another."""
@@ -111,7 +112,7 @@ def test_naming_another_task_in_the_body(teller: Teller, state: State, path: str
 
 @pytest.mark.aims("IDENT-9")
 @pytest.mark.stories(6)
-@given(path=st.sampled_from(("own", "same", "unknown")), state=st.sampled_from((State.PENDING, State.CANCELLED)))
+@given(path=dealt(("own", "same", "unknown")), state=dealt((State.PENDING, State.CANCELLED)))
 def test_naming_an_out_task_id_beside_the_path(teller: Teller, path: str, state: State) -> None:
     """The path names one task, or none, and the body's `out_task_id` another, or the same."""
     story = teller.story()
@@ -127,7 +128,7 @@ def test_naming_an_out_task_id_beside_the_path(teller: Teller, path: str, state:
 @pytest.mark.aims("IDENT-10", "ERR-1", "ERR-2")
 @pytest.mark.stories(3)
 @pytest.mark.parametrize("form", FORMS)
-@given(named=st.booleans(), tail=st.text("abcdefgh0123456789", min_size=8, max_size=16))
+@given(named=either(), tail=st.text("abcdefgh0123456789", min_size=8, max_size=16))
 def test_naming_an_unknown_task(teller: Teller, form: Form, named: bool, tail: str) -> None:
     """An identifier of the right shape that names nothing, beside a task that lives."""
     story = teller.story()
@@ -169,7 +170,7 @@ def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
 
 @pytest.mark.aims("IDENT-11")
 @pytest.mark.stories(4)
-@given(form=st.sampled_from((Form.PATH, Form.TASK_ID)), choice=randoms)
+@given(form=dealt((Form.PATH, Form.TASK_ID)), choice=randoms)
 def test_naming_what_resembles_a_task_id(teller: Teller, form: Form, choice: Random) -> None:
     """A task id that is folded, cut, padded, encoded or a pattern names nothing."""
     story = teller.story()
@@ -187,7 +188,7 @@ def test_naming_what_resembles_a_task_id(teller: Teller, form: Form, choice: Ran
 
 @pytest.mark.aims("IDENT-12")
 @pytest.mark.stories(4)
-@given(crossed=st.booleans())
+@given(crossed=either())
 def test_naming_by_the_wrong_field(teller: Teller, crossed: bool) -> None:
     """A task id as `out_task_id` and the reverse; also where another task bears that very string in the other field."""
     story = teller.story()
@@ -213,7 +214,7 @@ def test_naming_by_the_wrong_field(teller: Teller, crossed: bool) -> None:
 @pytest.mark.stories(4)
 @given(
     identifiers=st.lists(st.sampled_from(MALFORMED_TASK_IDS), min_size=3, max_size=3, unique=True),
-    form=st.sampled_from((Form.PATH, Form.TASK_ID)),
+    form=dealt((Form.PATH, Form.TASK_ID)),
 )
 def test_naming_no_well_formed_task_id(teller: Teller, identifiers: list[str], form: Form) -> None:
     """Plain strings that no task id looks like, beside a task that lives."""
@@ -244,9 +245,9 @@ def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: li
 @pytest.mark.aims("IDENT-14", "ERR-1")
 @pytest.mark.stories(8)
 @given(
-    value=st.sampled_from(WRONG_VALUES),
-    form=st.sampled_from(_WRONG_FORMS),
-    beside=st.sampled_from(("nothing", "nothing", "usable", "path", "unusable")),
+    value=dealt(WRONG_VALUES),
+    form=dealt(_WRONG_FORMS),
+    beside=dealt(("nothing", "nothing", "usable", "path", "unusable")),
 )
 def test_naming_with_an_unusable_value(teller: Teller, value: object, form: Form, beside: str) -> None:
     """`null`, empty and wrongly typed identifiers: alone, beside a usable one, or beside the path."""
@@ -266,7 +267,7 @@ def test_naming_with_an_unusable_value(teller: Teller, value: object, form: Form
 
 @pytest.mark.aims("IDENT-14")
 @pytest.mark.stories(2)
-@given(form=forms.filter(lambda form: form is not Form.PATH))
+@given(form=dealt(_WRONG_FORMS))
 def test_naming_with_a_number_that_is_an_identifier(teller: Teller, form: Form) -> None:
     """The digits of an `out_task_id`, sent as a number, and an identifier inside a list or an object."""
     story = teller.story()
@@ -284,9 +285,7 @@ def test_naming_with_a_number_that_is_an_identifier(teller: Teller, form: Form) 
 
 @pytest.mark.aims("IDENT-15")
 @pytest.mark.stories(8)
-@given(
-    fields=st.one_of(everything, extras), form=forms, first=st.booleans(), known=st.sampled_from((True, True, False))
-)
+@given(fields=st.one_of(everything, extras), form=dealt(FORMS), first=either(), known=dealt((True, True, False)))
 def test_naming_a_task_among_unknown_fields(
     teller: Teller,
     fields: dict[str, object],

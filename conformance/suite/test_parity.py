@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from conformance.exchange import Form
 from conformance.states import State
-from conformance.strategies import FORMS
+from conformance.strategies import FORMS, either
 from conformance.target.call import by
 from conformance.target.provision import AUTO
 
@@ -24,7 +23,7 @@ _ALL = ("PARITY-1", "PARITY-2", "PARITY-3", "PARITY-4", "PARITY-5", "PARITY-6")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED])
-@given(named=st.booleans(), by_out=st.booleans())
+@given(named=either(), by_out=either())
 def test_asking_cancel_and_query(teller: Teller, state: State, form: Form, named: bool, by_out: bool) -> None:
     """What cancel answers, a query right after it shows again, by whichever identifier it is asked."""
     story = teller.story()

@@ -293,7 +293,7 @@ class RefusesTwoTaskIds(Fault, Service):
     """Refuses a body whose `task_id` is not the path's."""
 
     breaks = ("IDENT-7",)
-    also = ACCEPTED
+    also = (*ACCEPTED, "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Let nobody win."""

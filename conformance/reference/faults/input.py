@@ -146,7 +146,7 @@ class ActsOnTheFirstAndShowsTheLast(Fault, Api):
     """Cancels the task of the first of two values of a key, and shows the task of the last."""
 
     breaks = ("ERR-7",)
-    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+    also = ("STATE-3", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Have two readers that disagree."""
@@ -253,7 +253,7 @@ class PretendsForPlainText(Fault, Api):
     """Answers 200 to a body of plain text, and cancels nothing."""
 
     breaks = ("ERR-7",)
-    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+    also = ("STATE-3", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Show what it names."""
@@ -296,8 +296,8 @@ class _Respelling(Api):
 class DecodesThePathTwice(Fault, _Respelling):
     """Decodes the percent codes of the path twice."""
 
-    breaks = ("ERR-7", "IDENT-11")
-    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+    breaks = ("ERR-7",)
+    also = ("IDENT-11", *ODD, *INVALID, *OTHERS, "ERR-6")
 
     def respell(self, task_id: str) -> str:
         """Decode what the server had decoded."""

@@ -140,7 +140,7 @@ class CountsForeignCallsInTheTask(Fault, Knowing):
     """Adds a second to `estimated_seconds` of a task whenever another key tries to cancel it."""
 
     breaks = ("ISO-2",)
-    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+    also = ("IDEMP-4", "IDEMP-5", "PARITY-2", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Write something down where it was found."""
@@ -205,7 +205,7 @@ class CancelsTheFirstOfThatName(Fault, Service):
     """Finds by `out_task_id` the task that was submitted first, be it another key's."""
 
     breaks = ("ISO-4",)
-    also = (*UNKNOWN, *MONEY, *OTHERS)
+    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "PARITY-2", "PARITY-4", "STATE-1", "STATE-3")
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Forget that the name is unique per key only."""
