@@ -168,11 +168,13 @@ def test_a_bomb_does_not_go_off(speak: Speak) -> None:
     assert len(exchange.answer.content) == MOST_BYTES
 
 
-def test_a_compressed_answer_is_read(speak: Speak) -> None:
-    """Some targets compress though nobody asked them to."""
+@pytest.mark.parametrize("stranger", [None, "nobody:empty"])
+def test_a_compressed_answer_is_read(speak: Speak, stranger: str | None) -> None:
+    """Some targets compress though nobody asked them to; also what goes out by itself, past the HTTP client."""
     content = gzip.compress(b'{"status": "pending"}')
     wire = speak(always(answer(200, content=content, content_encoding="gzip")))
-    [exchange] = wire.client.query(1, "owner", "task_id", TASK)
+    credential = wire.client.strangers[stranger] if stranger else None
+    exchange = wire.client.cancel(1, "owner", Call(path=TASK), credential=credential)[-1]
     assert exchange.answer is not None
     assert exchange.answer.document == {"status": "pending"}
 

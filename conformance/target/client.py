@@ -210,7 +210,9 @@ class Client:
         status, raw, body = exchange_bytes(
             request.url, head, content, deadline=deadline, most=MOST_BYTES, context=context
         )
-        return self._heard(status, raw, body)
+        encoding = next((value for name, value in raw if name.lower() == b"content-encoding"), b"")
+        inflate = _inflater(encoding.decode("latin-1"))
+        return self._heard(status, raw, inflate.decompress(body, MOST_BYTES) if inflate else body)
 
     def _heard(self, status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> Answer:
         return Answer(
