@@ -1,80 +1,91 @@
 """What the suite costs: requests a second of a standard run, beside a bare httpx loop over the same exchanges.
 
-Both run against one reference service, in one process after the other; the ratio is what counts, the machine's speed
-cancels out. Run it with `python benchmarks/overhead.py`.
+Both run in one process, one after the other, each against a reference service of its own; the ratio is what counts,
+the machine's speed cancels out. Run it with `python benchmarks/overhead.py`.
 """
 
 from __future__ import annotations
 
-import cProfile
+import functools
 import io
-import os
-import pstats
 import tempfile
 import time
-from contextlib import closing, redirect_stderr, redirect_stdout
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, closing, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from conformance.exchange import Exchange
 from conformance.journal import Journal
 from conformance.running import Asked, carry_out, reference_service
+from conformance.target.client import Client
+from conformance.teller import Telling
 
-PARTS = {
-    "HTTP client": ("client.py:", "_answer"),
-    "journal": ("journal.py:", ""),
-    "checks": ("registry.py:", "judgements"),
-    "generation": ("hypothesis", ""),
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "waiting for time to pass": [(time, "sleep")],
+    "HTTP client and target": [(Client, "_answer")],
+    "journal": [(Journal, "begin_exchange"), (Journal, "end_exchange"), (Journal, "judge")],
+    "checks": [(Telling, "judge")],
 }
+"""What is timed, by the functions that do it; the journal's part of the checks is counted as the journal's."""
 
 
 def main() -> None:
     """Measure both, and print the ratio and where the rest goes."""
     with tempfile.TemporaryDirectory() as folder, reference_service() as started:
-        environ = {f"CONFORMANCE_{role.upper()}_KEY": key for role, key in started["keys"].items()}
-        del environ
-        seconds, waited, profile = measured(Path(folder))
+        seconds, spent = measured(Path(folder))
         with closing(Journal.open(Path(folder) / "journal.sqlite")) as journal:
             exchanges = [each for each in journal.exchanges() if each.answer is not None]
         bare = replay(exchanges, started["base_url"], started["keys"]["owner"])
-    busy = seconds - waited
-    print(f"standard run   {len(exchanges)} exchanges in {busy:.2f} s (and {waited:.2f} s of waiting for time to pass)")
-    print(f"bare httpx     the same exchanges in {bare:.2f} s")
-    print(f"ratio          {bare / busy:.2f}")
-    print(profile)
+    busy = seconds - spent["waiting for time to pass"]
+    rates = (len(exchanges) / busy, len(exchanges) / bare)
+    print(f"{len(exchanges)} exchanges: {rates[0]:.0f}/s in a standard run, {rates[1]:.0f}/s by bare httpx")
+    print(f"ratio {bare / busy:.2f}")
+    spent["generating, telling and the rest"] = seconds - spent.total()
+    for part, took in spent.most_common():
+        print(f"  {took:5.2f} s  {part}")
 
 
-def measured(folder: Path) -> tuple[float, float, str]:
-    """Seconds of a standard run, those of them slept, and the functions that took the most."""
-    slept = 0.0
-    sleep = time.sleep
-
-    def counted(seconds: float) -> None:
-        nonlocal slept
-        begun = time.monotonic()
-        sleep(seconds)
-        slept += time.monotonic() - begun
-
-    time.sleep = counted
-    profiler = cProfile.Profile() if os.environ.get("PROFILE") else None
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        if profiler:
-            profiler.enable()
+def measured(folder: Path) -> tuple[float, Counter[str]]:
+    """Seconds of a standard run from its first request to its last, and those of each part."""
+    spent: Counter[str] = Counter()
+    nested: list[float] = []
+    with ExitStack() as stack:
+        for part, functions in PARTS.items():
+            for owner, name in functions:
+                timed = _timed(getattr(owner, name), part, spent, nested)
+                stack.enter_context(patch.object(owner, name, timed))
+        stack.enter_context(redirect_stdout(io.StringIO()))
+        stack.enter_context(redirect_stderr(io.StringIO()))
         carry_out(Asked(report_dir=folder, seed=1), {})
-        if profiler:
-            profiler.disable()
     with closing(Journal.open(folder / "journal.sqlite")) as journal:
         exchanges = list(journal.exchanges())
-    time.sleep = sleep
-    said = ""
-    if profiler:
-        text = io.StringIO()
-        pstats.Stats(profiler, stream=text).sort_stats("tottime").print_stats(30)
-        said = text.getvalue()
-    return exchanges[-1].ended_at - exchanges[0].sent_at, slept, said
+    return (exchanges[-1].ended_at or 0.0) - exchanges[0].sent_at, spent
 
 
-def replay(exchanges: list, base_url: str, key: str) -> float:
+def _timed(function: Callable[..., Any], part: str, spent: Counter[str], nested: list[float]) -> Callable[..., Any]:
+    """The same function, its own seconds added to its part; what a timed function in it took is not its own."""
+
+    @functools.wraps(function)
+    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        nested.append(0.0)
+        begun = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            took = time.perf_counter() - begun
+            spent[part] += took - nested.pop()
+            if nested:
+                nested[-1] += took
+
+    return timed
+
+
+def replay(exchanges: list[Exchange], base_url: str, key: str) -> float:
     """Seconds that a bare client takes to send the same requests, one after the other."""
     headers = {"authorization": f"Bearer {key}"}
     with httpx.Client(headers=headers, trust_env=False, timeout=30) as client:

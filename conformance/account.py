@@ -163,8 +163,7 @@ def charge(document: object) -> Decimal | None:
 
 def sightings(story: Story, task: Task) -> list[Moment]:
     """Every 200 answer, of queries, cancels and probes, that showed `task` as ended, in the order of their ends."""
-    stops = (*story.cancels, *story.probes)
-    seen = [*story.reads_of(task), *(moment for moment in stops if moment.status == OK and moment.shows(task))]
+    seen = [*story.reads_of(task), *story.stops_showing(task)]
     ended = [moment for moment in seen if moment.state in TERMINAL]
     return sorted(ended, key=lambda moment: moment.exchange.ended_at)
 

@@ -31,16 +31,21 @@ def _known_fault(_context: click.Context, _parameter: click.Parameter, name: str
     return name
 
 
-def _known_stranger(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    if name is not None:
-        from conformance.reference.strangers import STRANGERS
+def _known_strangers(_context: click.Context, _parameter: click.Parameter, names: str | None) -> str | None:
+    if names is not None:
+        from conformance.reference.strangers import STRANGERS, Company
 
-        if name not in STRANGERS:
+        try:
+            Company.of(names)
+        except KeyError as error:
+            [name] = error.args
             near = ", ".join(difflib.get_close_matches(name, STRANGERS, cutoff=0.4) or list(STRANGERS)[:3])
             raise click.BadParameter(
                 f"there is no stranger {name!r}; near it: {near}. `cancel-conformance serve --stranger list` lists all"
-            )
-    return name
+            ) from error
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return names
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -83,8 +88,8 @@ def main() -> None:
 @click.option(
     "--stranger",
     metavar="NAME",
-    callback=_known_stranger,
-    help="Judge a lawful variant of the reference service, by its own profile.",
+    callback=_known_strangers,
+    help="Judge a lawful variant of the reference service, by its own profile; several are joined by `+`.",
 )
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
@@ -116,11 +121,11 @@ def run(  # noqa: PLR0917 - one parameter an option
     from conformance.running import Asked, UsageProblem, carry_out
 
     if stranger is not None:
-        from conformance.reference.strangers import STRANGERS
+        from conformance.reference.strangers import Company
 
         if fault is not None:
             raise click.UsageError("--fault and --stranger are two services; give one of them")
-        overrides = (*(f"{key}={value}" for key, value in STRANGERS[stranger].settings.items()), *overrides)
+        overrides = (*(f"{key}={value}" for key, value in Company.of(stranger).settings.items()), *overrides)
     asked = Asked(
         target=target,
         base_url=base_url,

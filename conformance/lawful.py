@@ -207,7 +207,7 @@ def _sloppy(text: str) -> frozenset[str]:
 
 def _sloppily_read(text: str) -> Iterator[str]:
     for decoded in {text, unquote(text), unquote_plus(text)}:
-        for form in _NORMAL_FORMS:
+        for form in _NORMAL_FORMS if not decoded.isascii() else ("NFC",):
             normal = unicodedata.normalize(form, decoded).casefold()
             yield " ".join(normal.split())
             yield "".join(char for char in normal if char.isalnum())

@@ -231,14 +231,19 @@ def reference_service(fault: str | None = None, stranger: str | None = None) -> 
     variant = ["--fault", fault] if fault else ["--stranger", stranger] if stranger else []
     command += variant
     process = subprocess.Popen(  # noqa: S603 - ours; in a session of its own, so that it outlives a Ctrl-C until the end
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # where a fault breaks it down, its traces are nobody's concern here
+        text=True,
+        start_new_session=True,
     )
     assert process.stdin is not None  # noqa: S101 - it was asked for
     assert process.stdout is not None  # noqa: S101 - it was asked for
     try:
         line = process.stdout.readline()
         if not line:
-            raise UsageProblem(f"the reference service did not start{' with ' if variant else ''}{' '.join(variant)}")
+            raise UsageProblem(f"the reference service did not start; see what {' '.join(command[1:])} says")
         yield json.loads(line)
     finally:
         process.stdin.close()

@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-import sys
+import multiprocessing
+import signal
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import click
 
 from conformance.reference.faults import FAULTS
-from conformance.reference.strangers import STRANGERS
+from conformance.reference.strangers import PARTS, STRANGERS, Company
 from conformance.requirements import catalogue
+from conformance.running import Asked, UsageProblem, carry_out
 from conformance.verdict import ExitCode
 
-_LONGEST_RUN: Final = 300.0
+_LONGEST_RUN: Final = 300
+_LONGEST_WORDS: Final = 2000
 _BROKEN: Final = {"fail", "warn"}
 _OPEN: Final = {"inconclusive", "not observable"}
+_LOADED_ONCE: Final = ["conformance.plugin", "conformance.teller", "conformance.life", "conformance.strategies"]
+"""What every run needs: loaded by the process that all of them are forked from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One run of the suite against the reference service: sound, with a fault, or as a stranger."""
+    """One run of the suite against the reference service: sound, with a fault, or as a stranger.
+
+    `met` is how often each requirement was seen broken.
+    """
 
     fault: str | None
     stranger: str | None
     broken: frozenset[str]
     passed: frozenset[str]
     unproven: frozenset[str]
-    exit_code: int
     seconds: float
+    met: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
 
     @property
     def name(self) -> str:
         """What was tried."""
         return self.fault or self.stranger or "sound"
+
+    @property
+    def meetings(self) -> int:
+        """How often a fault was met: by the row of its own that was seen broken most often."""
+        return max((self.met.get(row, 0) for row in FAULTS[self.fault].breaks), default=0) if self.fault else 0
 
     @property
     def complaint(self) -> str:
@@ -70,8 +86,8 @@ class Trial:
 
     def _false_alarms(self, stranger: str) -> str:
         """What was held against a stranger, or left open, beyond what it says of itself."""
-        made = STRANGERS[stranger]
-        blamed, left_open = self.broken - {*made.lacks}, self.unproven - {*made.unproven}
+        company = Company.of(stranger)
+        blamed, left_open = self.broken - company.lacks, self.unproven - company.unproven
         said = [f"a lawful service was blamed: {', '.join(sorted(blamed))}"] if blamed else []
         return "; ".join([*said, f"left open: {', '.join(sorted(left_open))}"] if left_open else said)
 
@@ -84,21 +100,27 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCo
     ]
     trials: list[Trial] = []
     started = time.monotonic()
-    with ThreadPoolExecutor(jobs) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LOADED_ONCE)
+    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=1) as pool:
         futures = [pool.submit(try_out, depth, seed)]
-        futures += [pool.submit(try_out, depth, seed, stranger=name) for name in STRANGERS if keyword in name]
+        futures += [pool.submit(try_out, depth, seed, stranger=names) for names in companies(seed, keyword)]
         futures += [pool.submit(try_out, depth, seed, fault=name) for name in chosen]
-        for future in as_completed(futures):
-            trials.append(future.result())
-            _print_trial(trials[-1], len(trials), len(futures))
+        try:
+            for future in as_completed(futures):
+                trials.append(future.result())
+                _print_trial(trials[-1], len(trials), len(futures))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     wrong = [trial for trial in trials if trial.complaint]
     faults = [trial for trial in trials if trial.fault and not _degenerate(trial.fault)]
     seen = sum(not trial.complaint for trial in faults)
     click.echo(
         f"\n{seen} of {len(faults)} faults seen by just the rows they name, in {time.monotonic() - started:.0f} s"
     )
-    strangers = [trial for trial in trials if trial.stranger]
-    spared = sum(not trial.complaint for trial in strangers)
+    strangers = [(trial, name) for trial in trials if trial.stranger for name in trial.stranger.split("+")]
+    spared = sum(not trial.complaint for trial, _ in strangers)
     click.echo(f"{spared} of {len(strangers)} strangers blamed for nothing, and left open only for what they are")
     _print_uncaught(judged, faults)
     for trial in wrong:
@@ -106,25 +128,47 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str) -> ExitCo
     return ExitCode.FAILED if wrong else ExitCode.PASSED
 
 
+def companies(seed: int, keyword: str) -> list[str]:
+    """Every stranger whose name has the keyword, beside others that replace other parts; each seed mixes them anew."""
+    chance = Random(seed)  # noqa: S311 - nothing here is secret
+    groups: list[list[str]] = []
+    for part in PARTS:
+        names = [name for name, made in STRANGERS.items() if keyword in name and issubclass(made, part)]
+        chance.shuffle(names)
+        groups.append(names)
+    return ["+".join(name for name in company if name) for company in zip_longest(*groups)]
+
+
 def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | None = None) -> Trial:
-    """Run the suite once, in a process of its own."""
-    variant = ["--fault", fault] if fault else ["--stranger", stranger] if stranger else []
+    """Run the suite once; for a process of its own, which pytest and the plugin then have for themselves."""
     rows: dict[str, Any] = {}
-    started, code, said, trouble = time.monotonic(), -1, "", ""
+    settings = Company.of(stranger).settings if stranger else {}
+    started, said, trouble = time.monotonic(), io.StringIO(), ""
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(_LONGEST_RUN)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "conformance", "run", "--depth", depth, "--seed", str(seed)]
+        asked = Asked(
+            depth=depth,
+            seed=seed,
+            fault=fault,
+            stranger=stranger,
+            overrides=tuple(f"{key}={value}" for key, value in settings.items()),
+            if stranger
+            else (),
+            report_dir=Path(folder),
+            stories=_aimed(fault),
+        )
         try:
-            done = subprocess.run(  # noqa: S603 - ourselves
-                [*command, "--report-dir", folder, *variant, *_aimed(fault)],
-                capture_output=True,
-                text=True,
-                timeout=_LONGEST_RUN,
-                check=False,
-            )
-            code, said = done.returncode, (done.stderr or done.stdout)[-2000:]
+            with redirect_stdout(said), redirect_stderr(said):
+                code = carry_out(asked, {})
             rows = json.loads((Path(folder) / "summary.json").read_text())["requirements"]
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            trouble = f"the run failed: {error} {said}"
+            if code == ExitCode.OUR_FAULT:
+                trouble = f"the suite was at fault: {said.getvalue()[-_LONGEST_WORDS:]}"
+            if time.monotonic() - started >= _LONGEST_RUN:
+                trouble = f"the run took more than {_LONGEST_RUN} s"
+        except (OSError, ValueError, UsageProblem) as error:
+            trouble = f"the run failed: {error} {said.getvalue()[-_LONGEST_WORDS:]}"
+    signal.alarm(0)
     verdicts = {row: told["verdict"] for row, told in rows.items()}
     return Trial(
         fault=fault,
@@ -132,18 +176,17 @@ def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | 
         broken=frozenset(row for row, verdict in verdicts.items() if verdict in _BROKEN),
         passed=frozenset(row for row, verdict in verdicts.items() if verdict == "pass"),
         unproven=frozenset(row for row, verdict in verdicts.items() if verdict in _OPEN),
-        exit_code=code,
         seconds=time.monotonic() - started,
-        trouble=f"the suite was at fault: {said}" if code == ExitCode.OUR_FAULT else trouble,
+        met={row: told["broken"] for row, told in rows.items() if told["broken"]},
+        trouble=trouble,
     )
 
 
-def _aimed(fault: str | None) -> list[str]:
+def _aimed(fault: str | None) -> str:
     """A fault is told the stories that aim at the rows it names, judged by every check; all others all stories."""
     if fault is None or _degenerate(fault):
-        return []
-    judged = [row.id for row in catalogue().values() if not row.planned]
-    return ["--stories", ",".join(row for row in judged if row in FAULTS[fault].breaks)]
+        return ""
+    return ",".join(row.id for row in catalogue().values() if not row.planned and row.id in FAULTS[fault].breaks)
 
 
 def _degenerate(name: str) -> bool:
@@ -153,9 +196,12 @@ def _degenerate(name: str) -> bool:
 def _print_trial(trial: Trial, count: int, total: int) -> None:
     mark = click.style("✗", fg="red") if trial.complaint else click.style("✓", fg="green")
     broken = ", ".join(row for row in catalogue() if row in trial.broken) or "nothing broken"
-    click.echo(f"{mark} [{count:>3}/{total}] {trial.name:<44} {trial.seconds:5.1f} s  {broken}")
+    met = f"met {trial.meetings:>3} times" if trial.fault else ""
+    click.echo(f"{mark} [{count:>3}/{total}] {trial.name:<46} {trial.seconds:5.1f} s  {met:<14}  {broken}")
 
 
 def _print_uncaught(judged: set[str], faults: list[Trial]) -> None:
     caught: dict[str, int] = {row: sum(row in trial.broken for trial in faults) for row in catalogue() if row in judged}
     click.echo("rows by the number of faults that broke them: " + ", ".join(f"{r} {n}" for r, n in caught.items()))
+    once = sorted(trial.name for trial in faults if trial.meetings == 1)
+    click.echo(f"faults that were met but once: {', '.join(once) or 'none'}")

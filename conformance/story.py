@@ -271,6 +271,10 @@ class Story:
         """The cancels and probes that may have taken effect on `task`."""
         return self._stops_by_task.get(task.task_id, [])
 
+    def stops_showing(self, task: Task) -> list[Moment]:
+        """The cancels and probes that were answered 200 with `task`, lawfully or not."""
+        return self._stops_by_answer.get(task.task_id, [])
+
     def complaints(self, schema: str, document: object, content: bytes) -> Sequence[str]:
         """The contract's complaints of a document; one that was sent many times, as `content`, is looked at once."""
         known = (schema, content)
@@ -348,6 +352,15 @@ class Story:
             for task in _acted_on(cancel.effects):
                 if cancel.may_have_acted(task):
                     found.setdefault(task.task_id, []).append(cancel)
+        return found
+
+    @cached_property
+    def _stops_by_answer(self) -> dict[str, list[Moment]]:
+        found: dict[str, list[Moment]] = {}
+        for stop in (*self.cancels, *self.probes):
+            task_id = stop.shown.get("task_id") if stop.shown else None
+            if isinstance(task_id, str):
+                found.setdefault(task_id, []).append(stop)
         return found
 
     @cached_property

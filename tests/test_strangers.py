@@ -12,10 +12,10 @@ from conftest import REFERENCE_PROFILE, RunSuite
 
 from conformance.reference.faults import FAULTS
 from conformance.reference.server import assemble
-from conformance.reference.strangers import STRANGERS, Stranger
+from conformance.reference.strangers import STRANGERS, Company, Stranger
 from conformance.requirements import catalogue
 from conformance.running import reference_service
-from conformance.selftest import Trial
+from conformance.selftest import Trial, companies
 from conformance.target.profile import Profile, load
 
 BASE: Final = "http://127.0.0.1:1/v1"
@@ -36,7 +36,7 @@ def tried(**given: tuple[str, ...]) -> Trial:
     """A trial of a stranger that takes keys in its own header only."""
     usual = {"broken": (), "passed": (), "unproven": ()} | given
     sets = {name: frozenset(rows) for name, rows in usual.items()}
-    return Trial(fault=None, stranger="takes-bearers-only", exit_code=0, seconds=1.0, **sets)
+    return Trial(fault=None, stranger="takes-bearers-only", seconds=1.0, **sets)
 
 
 @pytest.mark.parametrize("name", STRANGERS)
@@ -64,6 +64,26 @@ def test_a_stranger_replaces_one_part_of_the_service(name: str, tmp_path: Path) 
 def test_the_settings_of_a_stranger_are_a_profile(name: str) -> None:
     """Nothing in them is unheard of, and they say something."""
     assert profile_of(name) != load(REFERENCE_PROFILE, environ=KEYS, base_url=BASE)
+
+
+def test_strangers_keep_company(tmp_path: Path) -> None:
+    """One of each part makes a service, with what all of them say of themselves; two of one part do not."""
+    company = Company.of("names-pending-queued+asks-by-get+holds-then-refunds")
+    api = company.assemble(tmp_path / "tasks.sqlite", 1.0)
+    assert {type(part) for part in (api, api.service, api.service.store)} == {*company.members}
+    assert company.settings == {"state_names.pending": "queued", "query.method": "GET"}
+    api.service.store.close()
+    with pytest.raises(ValueError, match="both replace its Api"):
+        Company.of("asks-by-get+prints-pretty")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_stranger_is_tried_once(seed: int) -> None:
+    """Whatever the seed, and in a company that can be."""
+    tried = companies(seed, "")
+    assert sorted(name for names in tried for name in names.split("+")) == sorted(STRANGERS)
+    assert all(Company.of(names) for names in tried)
+    assert companies(seed, "uses-uuids") == ["uses-uuids"]
 
 
 def test_no_stranger_is_a_fault() -> None:

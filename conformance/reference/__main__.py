@@ -50,10 +50,14 @@ def _known(name: str) -> str:
 
 
 def _met(name: str) -> str:
-    from conformance.reference.strangers import STRANGERS  # noqa: PLC0415 - likewise
+    from conformance.reference.strangers import STRANGERS, Company  # noqa: PLC0415 - likewise
 
-    if name not in STRANGERS:
-        raise argparse.ArgumentTypeError(f"no such stranger; there are {', '.join(STRANGERS)}")
+    try:
+        Company.of(name)
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(f"no such stranger; there are {', '.join(STRANGERS)}") from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return name
 
 

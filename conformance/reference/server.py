@@ -102,15 +102,15 @@ def serve(
 
 
 def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None, stranger: str | None = None) -> Api:
-    """Put store, service and application together; the one that a fault spoils, or a stranger, is replaced by it."""
+    """Put store, service and application together; what a fault spoils, or `+`-joined strangers, they replace."""
     if fault is not None:
         from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the usual service starts without them
 
         return FAULTS[fault].assemble(database, speed)
     if stranger is not None:
-        from conformance.reference.strangers import STRANGERS  # noqa: PLC0415 - likewise
+        from conformance.reference.strangers import Company  # noqa: PLC0415 - likewise
 
-        return STRANGERS[stranger].assemble(database, speed)
+        return Company.of(stranger).assemble(database, speed)
     return Api(Service(Store(database), speed))
 
 

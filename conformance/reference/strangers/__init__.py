@@ -1,10 +1,12 @@
 """The strangers: lawful variants of the service, unlike it wherever the norm is silent; found by command-line names."""
 
 from conformance.reference.strangers import accounts, identifiers, lives, readings, refusals, shapes, wires
-from conformance.reference.strangers.stranger import STRANGERS, Stranger
+from conformance.reference.strangers.stranger import PARTS, STRANGERS, Company, Stranger
 
 __all__ = [
+    "PARTS",
     "STRANGERS",
+    "Company",
     "Stranger",
     "accounts",
     "identifiers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Part = TypeVar("Part")
+
+PARTS: Final = (Store, Service, Api)
+"""What a stranger may replace."""
 
 STRANGERS: Final[dict[str, type[Stranger]]] = {}
 """Every stranger by its command-line name, in the order in which they are written down."""
@@ -37,16 +41,50 @@ class Stranger:
         super().__init_subclass__()
         STRANGERS[command_line_name(cls)] = cls
 
-    @classmethod
-    def assemble(cls, database: Path | str, speed: float) -> Api:
-        """Put a service together in which this stranger takes its parent's place."""
-        store = cls.part(Store)(database)
-        return cls.part(Api)(cls.part(Service)(store, speed))
+
+@dataclass(frozen=True)
+class Company:
+    """Strangers that make up one service: each replaces another part of it."""
+
+    members: tuple[type[Stranger], ...]
 
     @classmethod
-    def part(cls, usual: type[Part]) -> type[Part]:
-        """This stranger where it replaces the `usual` part, and that part itself elsewhere."""
-        return cls if issubclass(cls, usual) else usual
+    def of(cls, names: str) -> Company:
+        """Those called so on the command line, joined by `+`.
+
+        Raises:
+            KeyError: one of the names is nobody's.
+            ValueError: two of them replace the same part.
+        """
+        company = cls(tuple(STRANGERS[name] for name in names.split("+")))
+        for usual in PARTS:
+            rivals = [command_line_name(each) for each in company.members if issubclass(each, usual)]
+            if len(rivals) > 1:
+                raise ValueError(f"{' and '.join(rivals)} cannot be one service: both replace its {usual.__name__}")
+        return company
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the profile says of all of them."""
+        return {name: value for each in self.members for name, value in each.settings.items()}
+
+    @property
+    def unproven(self) -> frozenset[str]:
+        """The rows that may stay open."""
+        return frozenset(row for each in self.members for row in each.unproven)
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """The rows that may warn."""
+        return frozenset(row for each in self.members for row in each.lacks)
+
+    def assemble(self, database: Path | str, speed: float) -> Api:
+        """Put a service together in which each stranger takes its parent's place."""
+        store = self._part(Store)(database)
+        return self._part(Api)(self._part(Service)(store, speed))
+
+    def _part(self, usual: type[Part]) -> type[Part]:
+        return next((each for each in self.members if issubclass(each, usual)), usual)
 
 
 class RefusedOtherwise(Refused):
