@@ -153,8 +153,6 @@ def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | 
             fault=fault,
             stranger=stranger,
             overrides=tuple(f"{key}={value}" for key, value in settings.items()),
-            if stranger
-            else (),
             report_dir=Path(folder),
             stories=_aimed(fault),
         )
