@@ -283,7 +283,7 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The seed of every run.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; as many as there are processors.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; one more than there are processors.")
 @click.option("-k", "keyword", default="", metavar="TEXT", help="Only the variants whose names contain the text.")
 def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
     r"""Judge the suite itself: against the sound reference service, its lawful variants, and every fault.
@@ -294,7 +294,7 @@ def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
     """
     from conformance.selftest import judge_ourselves
 
-    sys.exit(judge_ourselves(depth=depth, seed=seed, jobs=jobs or os.cpu_count() or 1, keyword=keyword))
+    sys.exit(judge_ourselves(depth=depth, seed=seed, jobs=jobs or (os.cpu_count() or 1) + 1, keyword=keyword))
 
 
 if __name__ == "__main__":

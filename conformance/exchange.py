@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from email.message import Message
 from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Final
@@ -103,8 +104,7 @@ class Request:
         kind = next((value for name, value in self.headers if name.lower() == "content-type"), None)
         if not self.content:
             return kind is not None
-        is_json = kind is not None and kind.partition(";")[0].strip().lower() == "application/json"
-        return not is_json or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
+        return not _says_json(kind) or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
 
     @property
     def _oddly_addressed(self) -> bool:
@@ -211,6 +211,14 @@ class Exchange:
     def unavailable(self) -> bool:
         """Whether the target did not get as far as an answer of its own (ruling R17)."""
         return self.answer is None or self.answer.status in UNAVAILABLE
+
+
+def _says_json(content_type: str | None) -> bool:
+    """Whether a body is declared to be what it is, JSON in UTF-8."""
+    declared = Message()
+    declared["content-type"] = content_type or ""
+    encoding = declared.get_content_charset("utf-8")
+    return declared.get_content_type() == "application/json" and encoding in {"utf-8", "utf8"}
 
 
 def parsed(content: bytes) -> object:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from os import environ
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -21,6 +22,7 @@ from conformance.depth import DEPTHS
 if TYPE_CHECKING:
     from conformance.report.progress import Progress
     from conformance.run import Order
+    from conformance.teller import Teller
 
 SUITE: Final = "conformance.suite."
 RUN: Final = pytest.StashKey[Any]()
@@ -148,7 +150,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     from hypothesis import is_hypothesis_test, seed
 
     if not is_hypothesis_test(pyfuncitem.obj):
-        result = yield
+        result = None
+        with _within_reach(cast("Teller", pyfuncitem.funcargs["teller"])):
+            result = yield
     else:
         seed(_chance(pyfuncitem, pyfuncitem.config.stash[ORDER]))(pyfuncitem.obj)
         stories = pyfuncitem.obj.hypothesis.inner_test.stories
@@ -310,13 +314,20 @@ class _Stories:
             self._tell(self._simplest)
 
     def _tell(self, drawn: dict[str, Any]) -> None:
-        from conformance.target.provision import OutOfReach
-
         self._told += 1
-        try:
+        with _within_reach(drawn["teller"]):
             self._body(**drawn)
-        except OutOfReach as error:
-            drawn["teller"].break_off(str(error))
+
+
+@contextmanager
+def _within_reach(teller: Teller) -> Iterator[None]:
+    """End a story where the target cannot be brought to what it needs."""
+    from conformance.target.provision import OutOfReach
+
+    try:
+        yield
+    except OutOfReach as error:
+        teller.break_off(str(error))
 
 
 def _raise_broken(item: pytest.Function) -> None:

@@ -103,6 +103,7 @@ def test_a_cancel_names_what_was_on_the_wire(
     [
         cancel(b'{"task_id": "a"}', headers=()),
         cancel(b'{"task_id": "a"}', headers=(("content-type", "text/plain"),)),
+        cancel(b'{"task_id": "a"}', headers=(("content-type", "application/json; charset=UTF-16"),)),
         cancel(b'{"task_id": "a", "task_id": "a"}'),
         cancel(b'{"task_id": "a", "x": {"y": 1, "y": 2}}'),
         cancel(b'{"task_id": "a", "x": "\\u0000"}'),
@@ -113,7 +114,10 @@ def test_a_cancel_names_what_was_on_the_wire(
         cancel(b'{"task_id": "a", "x": 1e99999}'),
         cancel(DEEP),
     ],
-    ids=["no type", "another type", "doubled", "doubled inside", "NUL", "half", "long", "large", "BOM", "huge", "deep"],
+    ids=[
+        *("no type", "another type", "another charset", "doubled", "doubled inside", "NUL", "half", "long", "large"),
+        *("BOM", "huge", "deep"),
+    ],
 )
 def test_an_odd_dress_is_seen(request_: Request) -> None:
     """What may be refused for its looks alone is odd, and its identifier is read all the same (R18, R19)."""
@@ -129,6 +133,7 @@ def test_an_odd_dress_is_seen(request_: Request) -> None:
         cancel(b'{"task_id": "a", "x": [1, {"y": null}]}'),
         cancel(b'{"out_task_id": "a\\u0000\\ud83d\\ude00"}'),
         cancel(b'{"task_id": "a"}', headers=(("content-type", "Application/JSON ; charset=utf-8"),)),
+        cancel(b'{"task_id": "a"}', headers=(("content-type", 'application/json; profile=x; charset="UTF-8"'),)),
     ],
 )
 def test_an_ordinary_dress_is_not_odd(request_: Request) -> None:

@@ -508,6 +508,7 @@ def test_unknown_fields_change_nothing(known: bool, answer: Any, judged: str) ->
     [
         {"content_type": None, "answer": refusal(415, "media_type")},
         {"content_type": "text/plain", "answer": INVALID_PARAM},
+        {"content_type": "application/json; charset=utf-16", "answer": INVALID_PARAM},
         {"method": "GET", "answer": refusal(405, "method")},
         {"method": "OPTIONS", "answer": (204, b"")},
         {"method": "HEAD", "answer": (404, b"")},

@@ -27,6 +27,7 @@ _KINDS: Final = (
     "multipart/form-data",
     "application/vnd.api+json",
     "application/json; charset=utf-16",
+    "application/json; charset=no-such-charset",
     "application/json;charset=utf-8",
     "APPLICATION/JSON",
 )

@@ -491,7 +491,7 @@ class BreaksDownOnOtherCharsets(Fault, Api):
     def read(self, request: Request, content: bytes) -> Document:
         """Decode as told."""
         charset = request.headers.get("content-type", "").partition("charset=")[2]
-        return super().read(request, content.decode(codecs.lookup(charset or "utf-8").name, "strict").encode())
+        return super().read(request, content.decode(charset).encode() if charset else content)
 
 
 class BreaksDownOnByteOrderMarks(Fault, Api):

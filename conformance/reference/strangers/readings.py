@@ -121,6 +121,20 @@ class OverlooksOtherContentTypes(Stranger, Api):
         return await super().body(request) if _is_json(request) else {}
 
 
+class HeedsTheCharset(Stranger, Api):
+    """Reads a body in the character set that its content type names, and answers 415 where it knows none such."""
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Decode as told."""
+        charset = request.headers.get("content-type", "").partition("charset=")[2].strip('"') or "utf-8"
+        try:
+            return super().read(request, content.decode(charset).encode())
+        except LookupError as error:
+            raise RefusedOtherwise(415, "unsupported_charset", "Send UTF-8.") from error
+        except UnicodeError as error:
+            raise Refused.invalid("The body is not in the character set that it names.") from error
+
+
 class TakesSmallBodiesOnly(Stranger, Api):
     """Answers 413 to a body of more than 64 KiB, without having read it."""
 
