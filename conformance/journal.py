@@ -167,13 +167,15 @@ class Journal:
         rows = self._connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()
         return [Task(**json.loads(record)) for (record,) in rows]
 
-    def unheard_submits(self) -> list[tuple[str, bytes]]:
-        """Role and body of each submit that was never answered yes or no: the target may have made a task of it."""
-        return self._connection.execute(
-            "SELECT role, content FROM exchange WHERE operation = ? GROUP BY role, content"
-            " HAVING NOT max(coalesce(status BETWEEN 200 AND 499, 0))",
+    def unheard_submits(self) -> list[Exchange]:
+        """The last try of each submit that was never answered yes or no: the target may have made a task of it."""
+        rows = self._connection.execute(
+            "SELECT * FROM exchange WHERE number IN (SELECT max(number) FROM exchange WHERE operation = ?"
+            " GROUP BY role, content, CASE WHEN instr(content, '\"out_task_id\"') THEN 0 ELSE number END"
+            " HAVING NOT max(coalesce(status BETWEEN 200 AND 499, 0)))",
             (Operation.SUBMIT.value,),
-        ).fetchall()
+        )
+        return [_exchange(row) for row in rows]
 
     def cast(self, story: int, task: Task) -> None:
         """A story is about a task."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ _ULID: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FEW: Final = 12
 _LEDGER_AIMS: Final = ("BILL-9",)
 _KEY_REFUSED: Final = (401, 403)
+_OVER: Final = (200, 404)
 _SURELY_PENDING: Final = 10.0
 _IDLE: Final = 0.2
 """How many seconds nothing of ours happens, at the least, between two readings of an account."""
@@ -185,9 +185,10 @@ class Run:
         tasks = [task for task in self.journal.task_records() if task.submitted_at is not None]
         for task in tasks:
             self.journal.cast(self._ledger_story, task)
-        for exchange in self._ends.values():
-            self.journal.retell(self._ledger_story, exchange.number)
-        story = Story(tasks, [*self._ledger, *self._ends.values()], self.terms, LEDGER, alone=True)
+        others = {each.number: each for each in (*self._ends.values(), *self.journal.unheard_submits())}
+        for number in others:
+            self.journal.retell(self._ledger_story, number)
+        story = Story(tasks, [*self._ledger, *others.values()], self.terms, LEDGER, alone=True)
         if moved := noise(story):
             self.journal.note("noise", moved)
         found = list(judgements(story, [row for row in self.order.only if row in _LEDGER_AIMS]))
@@ -204,7 +205,21 @@ class Run:
                     telling.end(task)
                 else:
                     self.end(self.journal.begin_story("made quiet", ()), task)
-        return all(task.pending_until > time.monotonic() for task in self.journal.live_tasks())
+        unheard = self.provision.unheard
+        unheard[:] = [task for task in unheard if task.pending_until > time.monotonic() or not self._is_over(task)]
+        live = (*self.journal.live_tasks(), *unheard)
+        return all(task.pending_until > time.monotonic() for task in live)
+
+    def _is_over(self, unheard: Task) -> bool:
+        """Cancel a task that there may be, by its own name; whether there is certainly none in flight any more."""
+        if unheard.out_task_id is None:
+            return False
+        story = self.journal.begin_story("made quiet", ())
+        [*_, told] = self._cancel_unheard(story, unheard.role, unheard.out_task_id)
+        return told.answer is not None and told.answer.status in _OVER
+
+    def _cancel_unheard(self, story: int, role: str, out_task_id: str) -> list[Exchange]:
+        return self.client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
 
     def sweep(self) -> int:
         """Cancel every task of the run that was never seen to be terminal, or never seen at all; how many are left."""
@@ -213,11 +228,12 @@ class Run:
             if self.client.unanswered > self.order.profile.limits.retries:
                 break
             self.end(story, task)
-        for role, content in self.journal.unheard_submits():
+        unheard = {(each.request.role, each.request.named.out_task_id) for each in self.journal.unheard_submits()}
+        for role, out_task_id in unheard:
             if self.client.unanswered > self.order.profile.limits.retries:
                 break
-            if out_task_id := json.loads(content).get("out_task_id"):
-                self.client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
+            if isinstance(out_task_id, str):
+                self._cancel_unheard(story, role, out_task_id)
         return len(self.journal.live_tasks())
 
     def end(self, story: int, task: Task) -> list[Exchange]:

@@ -183,13 +183,15 @@ def test_premises_and_notes_come_back(journal: Journal) -> None:
 
 
 def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
-    """It may have made a task; one that was refused, or answered at the second attempt, is settled."""
-    for content, status in ((b"1", None), (b"2", 400), (b"3", None), (b"3", 200), (b"4", 504)):
+    """It may have made a task; one that was refused, or has a name and was answered at a later try, is settled."""
+    named, nameless = b'{"out_task_id": "3"}', b'{"model": "boat"}'
+    told = ((b"1", None), (b"2", 400), (named, None), (named, 200), (nameless, None), (nameless, 200), (b"4", 504))
+    for content, status in told:
         asked = Request(operation=Operation.SUBMIT, role="owner", method="POST", url="u", content=content)
         number = journal.begin_exchange(1, asked, 1.0)
         said = Answer(status=status) if status else None
         journal.end_exchange(Exchange(number=number, request=asked, sent_at=1.0, ended_at=2.0, answer=said, lost=""))
-    assert sorted(journal.unheard_submits()) == [("owner", b"1"), ("owner", b"4")]
+    assert [each.request.content for each in journal.unheard_submits()] == [b"1", nameless, b"4"]
 
 
 def test_a_run_that_was_cut_off_is_judged(smoke: Recorded, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ _SHARED: Final = (State.COMPLETED, State.FAILED)
 _BILLED: Final = (State.RUNNING, State.COMPLETED)
 _OVER: Final = 1.2
 _ACCEPTED: Final = range(200, 300)
+_REFUSED: Final = range(400, 500)
 
 
 class OutOfReach(Exception):
@@ -104,6 +105,8 @@ class Provision:
         self._made = dict.fromkeys(State, 0)
         self._lasted: dict[State, float] = {}
         self._prices: dict[State, Decimal] = {}
+        self.unheard: list[Task] = []
+        """Tasks that there may be: the answers of their submits were lost, and their task ids with them."""
         self.used_up: dict[State, str] = {}
         """States that proved out of reach, with the reason: they are not tried again."""
 
@@ -250,7 +253,12 @@ class Provision:
         last = exchanges[-1]
         document = last.answer.document if last.answer else None
         task_id = document.get("task_id") if isinstance(document, dict) else None
-        if last.answer is None or last.answer.status not in _ACCEPTED or not isinstance(task_id, str) or not task_id:
+        accepted = last.answer is not None and last.answer.status in _ACCEPTED
+        made = task_id if accepted and isinstance(task_id, str) else ""
+        tries = exchanges if out_task_id is None else [last]
+        if any(_may_have_made_a_task(each) for each in tries if not (made and each is last)):
+            self.unheard.append(_expected("", recipe, role, out_task_id, exchanges[0].sent_at))
+        if not made:
             proven = json.dumps(recipe.body) in self._accepted
             reason = f"submit was not accepted: {_short(last)}"
             if not proven and role == "owner" and _is_ordinary(out_task_id) and _is_final(last):
@@ -258,18 +266,7 @@ class Provision:
                 self.used_up[recipe.state] = reason
             raise NotAccepted(reason, exchanges, proven=proven)
         self._accepted.add(json.dumps(recipe.body))
-        submitted_at = exchanges[0].sent_at
-        holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
-        task = Task(
-            task_id=task_id,
-            out_task_id=out_task_id,
-            role=role,
-            wanted=recipe.state.value,
-            submitted_at=submitted_at,
-            pending_until=holds if recipe.state is State.PENDING else float("-inf"),
-            live_until=holds if recipe.state in LIVE else float("-inf"),
-            after=after,
-        )
+        task = replace(_expected(made, recipe, role, out_task_id, exchanges[0].sent_at), after=after)
         self._journal.keep_task(task)
         self._learn_price(recipe.state, document.get("estimated_credits") if isinstance(document, dict) else None)
         return Stage(task=task, recipe=recipe, exchanges=list(exchanges))
@@ -329,6 +326,24 @@ class Provision:
         )
         self._journal.keep_task(task)
         return Stage(task=task, recipe=recipe, exchanges=[])
+
+
+def _expected(task_id: str, recipe: Recipe, role: str, out_task_id: str | None, submitted_at: float) -> Task:
+    """A task as its recipe promises it to be."""
+    holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
+    return Task(
+        task_id=task_id,
+        out_task_id=out_task_id,
+        role=role,
+        wanted=recipe.state.value,
+        submitted_at=submitted_at,
+        pending_until=holds if recipe.state is State.PENDING else float("-inf"),
+        live_until=holds if recipe.state in LIVE else float("-inf"),
+    )
+
+
+def _may_have_made_a_task(submit: Exchange) -> bool:
+    return submit.answer is None or submit.answer.status not in _REFUSED
 
 
 def fresh_identifier() -> str:
