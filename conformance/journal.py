@@ -23,7 +23,7 @@ _SCHEMA: Final = """
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE story (
     number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0,
-    alone_until REAL NOT NULL DEFAULT 9e999
+    alone_until REAL NOT NULL DEFAULT 9e999, haunted INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE task (task_id TEXT PRIMARY KEY, record TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE cast_ (story INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (story, task_id)) WITHOUT ROWID;
@@ -106,10 +106,11 @@ class Journal:
         """All facts about the run."""
         return {key: json.loads(value) for key, value in self._connection.execute("SELECT key, value FROM note")}
 
-    def begin_story(self, title: str, aims: Iterable[str], *, alone: bool = False) -> int:
-        """A new story's number; `alone` where no other task of the run can move an account meanwhile."""
+    def begin_story(self, title: str, aims: Iterable[str], *, alone: bool = False, haunted: bool = False) -> int:
+        """A new story's number; what `alone` and `haunted` mean is told by `Story`."""
         row = self._connection.execute(
-            "INSERT INTO story (title, aims, alone) VALUES (?, ?, ?) RETURNING number", (title, ",".join(aims), alone)
+            "INSERT INTO story (title, aims, alone, haunted) VALUES (?, ?, ?, ?) RETURNING number",
+            (title, ",".join(aims), alone, haunted),
         ).fetchone()
         return int(row[0])
 
@@ -261,11 +262,12 @@ class Journal:
     def stories(self, terms: Terms) -> Iterator[tuple[int, Story]]:
         """Every story with its number, told again from what was on the wire."""
         rows = self._connection.execute(
-            "SELECT number, title, alone, alone_until FROM story ORDER BY number"
+            "SELECT number, title, alone, alone_until, haunted FROM story ORDER BY number"
         ).fetchall()
-        for number, title, alone, until in rows:
+        for number, title, alone, until, haunted in rows:
             tasks, exchanges = self._tasks_of(number), self._exchanges_of(number)
-            yield number, Story(tasks, exchanges, terms, title, alone=bool(alone), alone_until=until)
+            told = {"alone": bool(alone), "alone_until": until, "haunted": bool(haunted)}
+            yield number, Story(tasks, exchanges, terms, title, **told)
 
     def aims(self) -> Mapping[int, tuple[str, ...]]:
         """The rows at which each story aims, by its number; housekeeping aims at none."""

@@ -196,7 +196,7 @@ class Run:
         return [judgement for judgement in found if judgement.outcome is Outcome.BROKEN and not moved]
 
     def is_quiet(self) -> bool:
-        """Wait until no task of the run can move an account by itself any more; whether that is so."""
+        """Wait until no known task of the run can move an account by itself any more; whether that is so."""
         self.provision.settle()
         for task in self.journal.live_tasks():
             if task.pending_until < time.monotonic() + _SURELY_PENDING:
@@ -205,9 +205,8 @@ class Run:
                     telling.end(task)
                 else:
                     self.end(self.journal.begin_story("made quiet", ()), task)
-        unheard = self.provision.unheard
-        unheard[:] = [task for task in unheard if task.pending_until > time.monotonic() or not self._is_over(task)]
-        live = (*self.journal.live_tasks(), *unheard)
+        self.provision.unheard[:] = [task for task in self.provision.unheard if not self._is_over(task)]
+        live = self.journal.live_tasks()
         return all(task.pending_until > time.monotonic() for task in live)
 
     def _is_over(self, unheard: Task) -> bool:

@@ -202,7 +202,8 @@ class Moment:
 class Story:
     """What was said to and about `tasks`, in the order in which it was sent; immutable.
 
-    While a story that is `alone` was told, up to `alone_until`, no other task of the run could move an account.
+    While a story that is `alone` was told, up to `alone_until`, no other task of the run that is known could move an
+    account; in one that is `haunted`, a task might that an earlier submit, without a name or an answer, had made.
     """
 
     def __init__(
@@ -214,6 +215,7 @@ class Story:
         *,
         alone: bool = False,
         alone_until: float = float("inf"),
+        haunted: bool = False,
     ) -> None:
         self.tasks = tuple(tasks)
         self.exchanges = tuple(sorted(exchanges, key=lambda exchange: (exchange.sent_at, exchange.number)))
@@ -221,6 +223,7 @@ class Story:
         self.title = title
         self.alone = alone
         self.alone_until = alone_until
+        self.haunted = haunted
         self._complaints: dict[tuple[str, bytes], Sequence[str]] = {}
 
     @cached_property

@@ -51,8 +51,9 @@ class Teller:
         self.told += 1
         self.run.provision.glance()
         alone = alone and self.run.is_quiet()
-        number = self.run.journal.begin_story(self.title, self.aims, alone=alone)
-        self._current = Telling(self, number, first=self.told == 1 and not alone, alone=alone)
+        haunted = bool(self.run.provision.unheard)
+        number = self.run.journal.begin_story(self.title, self.aims, alone=alone, haunted=haunted)
+        self._current = Telling(self, number, first=self.told == 1 and not alone, alone=alone, haunted=haunted)
         return self._current
 
     def break_off(self, reason: str) -> None:
@@ -92,9 +93,10 @@ class Teller:
 class Telling:
     """A story while it is being told: what is said through it goes to the target and into the journal."""
 
-    def __init__(self, teller: Teller, number: int, *, first: bool, alone: bool = False) -> None:
+    def __init__(self, teller: Teller, number: int, *, first: bool, alone: bool, haunted: bool) -> None:
         self.number = number
         self.alone = alone
+        self.haunted = haunted
         self.alone_until = float("inf")
         self.title = teller.title
         self.tasks: dict[str, Task] = {}
@@ -268,6 +270,7 @@ class Telling:
             self.title,
             alone=self.alone,
             alone_until=self.alone_until,
+            haunted=self.haunted,
         )
 
     def end(self, task: Task) -> None:

@@ -64,6 +64,19 @@ def test_a_pending_cancel_that_shows_a_charge_is_seen(holds: float | None, judge
     assert tale.judged("BILL-1") == judged
 
 
+@pytest.mark.parametrize(
+    ("haunted", "left", "judged"), [(False, 99, "broken"), (True, 99, "undecided"), (True, 100, "held")]
+)
+def test_a_task_that_nobody_knows_may_be_billed(haunted: bool, left: int, judged: str) -> None:
+    """Where an earlier submit without name or answer may have made one, a movement is nobody's fault (BILL-2)."""
+    tale = Tale(alone=True, haunted=haunted)
+    tale.left(100)
+    task = tale.submitted(holds=60)
+    cancelled(tale, task)
+    tale.left(left)
+    assert tale.judged("BILL-2") == judged
+
+
 def test_a_charge_that_comes_later_is_seen() -> None:
     """Free is free ever after (BILL-1)."""
     tale, task = pending()

@@ -35,6 +35,7 @@ from conformance.requirements import catalogue
 from conformance.run import Run, Unreachable
 from conformance.states import State
 from conformance.target.provision import OutOfReach
+from conformance.teller import Teller
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,18 +110,19 @@ def test_what_may_have_been_made_is_cancelled_too(begin_run: BeginRun) -> None:
     assert [heard.document for heard in server.heard] == [body, {"out_task_id": "boat-1"}]
 
 
-def test_an_account_is_not_quiet_while_there_may_be_a_task_that_nobody_knows(begin_run: BeginRun) -> None:
+def test_an_account_is_haunted_while_there_may_be_a_task_that_nobody_knows(begin_run: BeginRun) -> None:
     """A submit whose answer was lost may have made one; once its name is cancelled or unknown, it moves nothing."""
     there = [UNKNOWN, b"", b""]
     run, _ = begin_run(lambda heard: b"" if "submit" in heard.path else there.pop(), limits__retries=0)
     with pytest.raises(OutOfReach):
         run.provision.submit(1, State.RUNNING)
-    assert not run.is_quiet()
-    assert not run.is_quiet()
-    assert run.is_quiet()
+    teller = Teller(run, "money", ())
+    assert [teller.story(alone=True).told().haunted for _ in range(3)] == [True, True, False]
     with pytest.raises(OutOfReach):
         run.provision.submit(1, State.RUNNING, out_task_id=None)
-    assert not run.is_quiet()
+    assert teller.story(alone=True).told().haunted
+    told = [story for _, story in run.journal.stories(run.terms)]
+    assert [story.haunted for story in told if story.title == "money"] == [True, True, False, True]
 
 
 def test_an_unknown_id_looks_like_a_known_one(begin_run: BeginRun) -> None:

@@ -76,8 +76,9 @@ def terms(
 class Tale:
     """A story in the making."""
 
-    def __init__(self, told_by: Terms | None = None, *, alone: bool = False) -> None:
+    def __init__(self, told_by: Terms | None = None, *, alone: bool = False, haunted: bool = False) -> None:
         self.alone = alone
+        self.haunted = haunted
         self.shown: tuple[tuple[str, str], ...] = ()
         """The headers in which the submits of this tale show their key."""
         self.terms = told_by or terms()
@@ -214,7 +215,7 @@ class Tale:
     @property
     def story(self) -> Story:
         """The story so far."""
-        return Story(self.tasks, self.exchanges, self.terms, alone=self.alone)
+        return Story(self.tasks, self.exchanges, self.terms, alone=self.alone, haunted=self.haunted)
 
     def findings(self, requirement: str) -> list[Judgement]:
         """All that one check finds in the story."""

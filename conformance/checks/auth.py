@@ -25,8 +25,11 @@ from conformance.story import Moment, Story
 from conformance.verdict import Judgement, Outcome
 
 _NO_KEY: Final = {NOBODY, f"{NOBODY}:none"}
-_ENOUGH: Final = 3
-"""Calls of each kind that it takes to say that the answers for it are ever the same."""
+ENOUGH_CALLS: Final = 12
+"""Calls of each kind that it takes to say that the answers for it are ever the same.
+
+What comes and goes by chance, a header of every other answer, falls so once in four million times at the most.
+"""
 _COMPARED: Final = ("status", "code", "fields")
 _KEY_HEADERS: Final = {"authorization", "x-api-key"}
 _OTHER_CASE: Final = re.compile(r"(?!Bearer )(?i:bearer) ")
@@ -137,7 +140,7 @@ def _told_apart(calls: list[Moment]) -> Iterator[Judgement]:
     """Whatever is ever the same for tasks that exist, and ever the same for those that do not, is one and the same."""
     there = [call for call in calls if any(call.mentions(task) for task in call.story.tasks)]
     strange = [call for call in calls if call not in there]
-    if min(len(there), len(strange)) < _ENOUGH:
+    if min(len(there), len(strange)) < ENOUGH_CALLS:
         return
     for aspect in look(there[0]):
         mine, theirs = ({look(call)[aspect] for call in group} for group in (there, strange))

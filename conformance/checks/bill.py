@@ -161,11 +161,15 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
         return replace(undecided(moment, f"the account shows too few places for {cost} credits"), account=True)
     if agrees(window, cost):
         return replace(held(moment), account=True)
-    if moved := noise(window.first.moment.story):
+    if moved := noise(window.first.moment.story) or _haunt(window.first.moment.story):
         return replace(undecided(moment, moved), account=True)
     wanted = f"the account of {window.first.role} to go down by {cost} credits {between}"
     got = f"from {window.first.credits} to {window.last.credits}: by {window.spent}"
     return replace(broken(moment, wanted, got), account=True)
+
+
+def _haunt(story: Story) -> str:
+    return "a submit without an answer may have made a task that nobody knows, and it may be billed" * story.haunted
 
 
 def payers(story: Story, moment: Moment) -> list[str]:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from conformance.checks.auth import ENOUGH_CALLS
 from conformance.exchange import REVOKED, Form
 from conformance.lawful import Task
 from conformance.states import State
-from conformance.strategies import FORMS, dealt, either
+from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
 from conformance.target.credentials import probes, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
+    from random import Random
+
     from conformance.teller import Teller, Telling
 
 _STRANGERS = strangers("authorization")
@@ -44,6 +47,24 @@ def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State
     for form in FORMS:
         story.cancel(by(form, task), credential=credential)
         story.cancel(naming(form, _unknown(story, form, task)), credential=credential)
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-5")
+@pytest.mark.stories(2)
+@pytest.mark.parametrize("form", FORMS)
+@given(stranger=dealt([*_STRANGERS]), choice=randoms)
+def test_learning_without_a_valid_key_what_exists(teller: Teller, form: Form, stranger: str, choice: Random) -> None:
+    """Many calls for a task that exists and for some that do not, in random order: nothing tells one from the other."""
+    credential = teller.run.client.strangers.get(stranger) or teller.run.client.strangers["nobody:none"]
+    story = teller.story()
+    task = story.task()
+    for _ in range(ENOUGH_CALLS):
+        pair = [by(form, task), naming(form, _unknown(story, form, task))]
+        choice.shuffle(pair)
+        for call in pair:
+            story.cancel(call, credential=credential)
     story.query(task)
     story.verify()
 

@@ -257,7 +257,7 @@ class Provision:
         made = task_id if accepted and isinstance(task_id, str) else ""
         tries = exchanges if out_task_id is None else [last]
         if any(_may_have_made_a_task(each) for each in tries if not (made and each is last)):
-            self.unheard.append(_expected("", recipe, role, out_task_id, exchanges[0].sent_at))
+            self.unheard.append(Task(task_id="", out_task_id=out_task_id, role=role))
         if not made:
             proven = json.dumps(recipe.body) in self._accepted
             reason = f"submit was not accepted: {_short(last)}"
@@ -266,7 +266,18 @@ class Provision:
                 self.used_up[recipe.state] = reason
             raise NotAccepted(reason, exchanges, proven=proven)
         self._accepted.add(json.dumps(recipe.body))
-        task = replace(_expected(made, recipe, role, out_task_id, exchanges[0].sent_at), after=after)
+        submitted_at = exchanges[0].sent_at
+        holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
+        task = Task(
+            task_id=made,
+            out_task_id=out_task_id,
+            role=role,
+            wanted=recipe.state.value,
+            submitted_at=submitted_at,
+            pending_until=holds if recipe.state is State.PENDING else float("-inf"),
+            live_until=holds if recipe.state in LIVE else float("-inf"),
+            after=after,
+        )
         self._journal.keep_task(task)
         self._learn_price(recipe.state, document.get("estimated_credits") if isinstance(document, dict) else None)
         return Stage(task=task, recipe=recipe, exchanges=list(exchanges))
@@ -326,20 +337,6 @@ class Provision:
         )
         self._journal.keep_task(task)
         return Stage(task=task, recipe=recipe, exchanges=[])
-
-
-def _expected(task_id: str, recipe: Recipe, role: str, out_task_id: str | None, submitted_at: float) -> Task:
-    """A task as its recipe promises it to be."""
-    holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
-    return Task(
-        task_id=task_id,
-        out_task_id=out_task_id,
-        role=role,
-        wanted=recipe.state.value,
-        submitted_at=submitted_at,
-        pending_until=holds if recipe.state is State.PENDING else float("-inf"),
-        live_until=holds if recipe.state in LIVE else float("-inf"),
-    )
 
 
 def _may_have_made_a_task(submit: Exchange) -> bool:
