@@ -237,20 +237,30 @@ def requirements(only: str) -> None:
 @click.option("--port", default=8080, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--speed", default=1.0, show_default=True, help="How many times as fast tasks move.")
 @click.option("--database", type=_FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
+@click.option("--processes", type=click.IntRange(1, 16), help="So many over one database.")
 @click.option("--fault", metavar="NAME", help="Serve it with one of its faults built in; `list` lists them.")
 @click.option("--stranger", metavar="NAME", help="Serve a lawful variant of it; `list` lists them.")
-def serve(port: int, speed: float, database: Path | None, fault: str | None, stranger: str | None) -> None:
+def serve(  # noqa: PLR0917 - one parameter an option
+    port: int,
+    speed: float,
+    database: Path | None,
+    processes: int | None,
+    fault: str | None,
+    stranger: str | None,
+) -> None:
     r"""Run the reference service by itself, as a sandbox for the authors of clients.
 
     \b
     Examples:
       cancel-conformance serve
       cancel-conformance serve --port 0 --speed 10 --database tasks.sqlite
+      cancel-conformance serve --processes 2
       cancel-conformance serve --fault list
       cancel-conformance serve --stranger list
     """
     from conformance.reference.faults import FAULTS
     from conformance.reference.greeting import start_up_text
+    from conformance.reference.server import processes_of
     from conformance.reference.server import serve as serve_reference
     from conformance.reference.strangers import STRANGERS
 
@@ -264,6 +274,7 @@ def serve(port: int, speed: float, database: Path | None, fault: str | None, str
         database=database,
         fault=fault,
         stranger=stranger,
+        processes=processes or processes_of(fault),
         announce=lambda url: click.echo(start_up_text(url)),
     )
 

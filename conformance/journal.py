@@ -141,8 +141,10 @@ class Journal:
         """The answer to a request, or its loss."""
         answer = exchange.answer
         self._connection.execute(
-            "UPDATE exchange SET ended_at = ?, status = ?, answer_headers = ?, answer = ?, lost = ? WHERE number = ?",
+            "UPDATE exchange SET sent_at = ?, ended_at = ?, status = ?, answer_headers = ?, answer = ?, lost = ?"
+            " WHERE number = ?",
             (
+                exchange.sent_at,
                 exchange.ended_at,
                 answer.status if answer else None,
                 json.dumps(answer.headers) if answer else None,

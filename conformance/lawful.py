@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote, unquote_plus
 
 from conformance.exchange import ABSENT, Form, Named
@@ -25,7 +25,8 @@ class Task:
 
     `pending_until` and `live_until` are instants on the run's clock up to which the profile promises that the task has
     not started, and not ended, by itself (ruling R25). By `due`, where that is known, it would have ended undisturbed.
-    A resubmitted task comes `after` the cancelled one whose task id that is.
+    A resubmitted task comes `after` the cancelled one whose task id that is. A task `races` where its cancel is aimed
+    at the instant of its `start` or of its `end`.
     """
 
     task_id: str
@@ -37,6 +38,7 @@ class Task:
     live_until: float = float("-inf")
     due: float | None = None
     after: str | None = None
+    races: Literal["", "start", "end"] = ""
 
     @property
     def identifiers(self) -> tuple[str, ...]:

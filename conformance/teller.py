@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
 
 from conformance.checks import judgements
 from conformance.exchange import Form, Operation
 from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.story import OK, Story
-from conformance.target.call import Call, by
+from conformance.target.call import Call, Timed, by
 from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from conformance.exchange import Exchange
+    from conformance.exchange import Exchange, Request
     from conformance.life import Reruns
     from conformance.run import Run
     from conformance.target.credentials import Credential
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
 _SHARED: Final = {State.COMPLETED, State.FAILED}
 _HOLDS_LONG: Final = 15.0
+_MOST_AT_ONCE: Final = 8
+_TWO: Final = 2
 
 
 class Violation(AssertionError):
@@ -83,6 +86,18 @@ class Teller:
             raise OutOfReach("the profile names no second key; write [keys.other] or set CONFORMANCE_OTHER_KEY")
         return others
 
+    @property
+    def at_once(self) -> int:
+        """How many calls may be sent at once.
+
+        Raises:
+            OutOfReach: the profile allows one only.
+        """
+        most = min(self.run.order.profile.limits.in_flight, _MOST_AT_ONCE)
+        if most < _TWO:
+            raise OutOfReach("limits.in_flight is 1, and nothing is simultaneous; write limits.in_flight of 2 or more")
+        return most
+
     def about(self, task: State, *more: State) -> tuple[Telling, Task]:
         """A new story about tasks in the given states; the first of them beside it."""
         telling = self.story()
@@ -131,13 +146,22 @@ class Telling:
             self.wait(stage.task)
         return stage.task
 
-    def begin(self, like: State, *, variant: int, out: str | None = AUTO, role: str = "owner") -> Task:
-        """A task by one variant of the recipe for a state, not waited for.
+    def begin(
+        self,
+        like: State,
+        *,
+        variant: int,
+        out: str | None = AUTO,
+        role: str = "owner",
+        races: Literal["", "start", "end"] = "",
+    ) -> Task:
+        """A task by one variant of the recipe for a state, not waited for; with the step that its cancel `races`.
 
         Raises:
             OutOfReach: it cannot be submitted.
         """
         stage = self._submit(like, role=role, out_task_id=out, variant=variant)
+        stage.task = replace(stage.task, races=races)
         self._adopt(stage)
         return stage.task
 
@@ -184,10 +208,11 @@ class Telling:
         out_task_id: str | None,
         after: str | None = None,
         variant: int | None = None,
+        send: Callable[[str, dict[str, object]], list[Exchange]] | None = None,
     ) -> Stage:
         try:
             return self._run.provision.submit(
-                self.number, state, role=role, out_task_id=out_task_id, after=after, variant=variant
+                self.number, state, role=role, out_task_id=out_task_id, after=after, variant=variant, send=send
             )
         except NotAccepted as error:
             self.exchanges += error.exchanges
@@ -215,6 +240,45 @@ class Telling:
     ) -> Exchange:
         """Send a cancel with the key of `role`, or with what a `credential` makes of the owner's."""
         return self._hear(self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential))
+
+    def at_once(self, *calls: Timed, start_at: float = 0.0) -> list[Exchange]:
+        """Send several calls at once, each on a connection of its own, now or at an instant to come."""
+        requests = [(self._request(call), call.after) for call in calls]
+        heard = self._run.client.together(self.number, requests, start_at=start_at)
+        for exchange in heard:
+            self._hear([exchange])
+        return heard
+
+    def submit_beside(self, out_task_id: str, *delays: float) -> tuple[Task, list[Exchange]]:
+        """Submit a pending task, and cancel it by its name at the same time, so many seconds after; the cancels.
+
+        Raises:
+            OutOfReach: the submit is not accepted, or its answer is lost.
+        """
+        cancels: list[Exchange] = []
+
+        def send(role: str, body: dict[str, object]) -> list[Exchange]:
+            client, call = self._run.client, Call(body={"out_task_id": out_task_id})
+            calls = [(client.submit_request(role, body), 0.0)]
+            calls += [(client.cancel_request(role, call), delay) for delay in delays]
+            submit, *others = client.together(self.number, calls)
+            cancels.extend(others)
+            return [submit]
+
+        try:
+            self._adopt(stage := self._submit(State.PENDING, role="owner", out_task_id=out_task_id, send=send))
+        finally:
+            for exchange in cancels:
+                self._hear([exchange])
+        return stage.task, cancels
+
+    def _request(self, call: Timed) -> Request:
+        client, task = self._run.client, call.task
+        if not call.asks:
+            return client.cancel_request(call.role, by(call.form, task))
+        if call.form is Form.OUT_TASK_ID and task.out_task_id is not None:
+            return client.query_request(call.role, call.form.value, task.out_task_id)
+        return client.query_request(call.role, Form.TASK_ID.value, task.task_id)
 
     def account(self, role: str = "owner") -> None:
         """Read what is left on the account of `role`, without asking for any task."""
@@ -308,7 +372,7 @@ class Telling:
             if read is not None and read.request.operation is Operation.QUERY and self.number % 2:
                 return stage.task
             read = self.query(stage.task)
-            if self._shows(read) in {state, None}:
+            if self.shows(read) in {state, None}:
                 stage.exchanges.append(read)
                 return stage.task
             self._run.provision.dismiss(stage.task)
@@ -331,7 +395,7 @@ class Telling:
     def _hear(self, heard: Sequence[Exchange]) -> Exchange:
         self.exchanges += heard
         for exchange in heard:
-            if exchange.request.role in self._roles() and self._shows(exchange) in TERMINAL:
+            if exchange.request.role in self._roles() and self.shows(exchange) in TERMINAL:
                 document = exchange.answer.document if exchange.answer else None
                 if isinstance(document, dict) and document.get("task_id") in self.tasks:
                     self._run.saw_end(document["task_id"], exchange)
@@ -340,7 +404,8 @@ class Telling:
     def _roles(self) -> set[str]:
         return {task.role for task in self.tasks.values()}
 
-    def _shows(self, exchange: Exchange) -> State | None:
+    def shows(self, exchange: Exchange) -> State | None:
+        """The state that a 200 answer shows, by the target's names."""
         answer = exchange.answer
         if answer is None or answer.status != OK or not isinstance(answer.document, dict):
             return None

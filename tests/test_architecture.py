@@ -17,9 +17,9 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = "conformance"
 
 LAYERS: Final = (
-    ("states", "exchange", "sameness", "lawful", "depth"),
+    ("states", "exchange", "sameness", "lawful", "depth", "aim"),
     ("story", "verdict", "requirements"),
-    ("checks", "contract", "account"),
+    ("checks", "contract", "account", "windows"),
     ("target", "journal", "report", "run"),
     ("suite", "strategies", "teller", "life"),
     ("plugin", "running", "selftest", "cli", "__main__"),

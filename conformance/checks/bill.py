@@ -48,7 +48,7 @@ def cancelled_pending_tasks_show_no_charge(story: Story) -> Iterator[Judgement]:
             if charge(moment.shown) == 0:
                 yield held(moment)
             elif sure:
-                yield broken(moment, "credits_used absent or 0: the task was cancelled while pending", _charged(moment))
+                yield broken(moment, "credits_used absent or 0: the task was cancelled while pending", charged(moment))
             else:
                 yield undecided(moment, "the task may have started before the cancel (R25)")
 
@@ -77,12 +77,12 @@ def charges_of_cancelled_tasks_are_final(story: Story) -> Iterator[Judgement]:
             continue
         first = charge(cancel.shown)
         if first is None or first < 0:
-            yield broken(cancel, "credits_used a number of at least 0, or absent", _charged(cancel))
+            yield broken(cancel, "credits_used a number of at least 0, or absent", charged(cancel))
             continue
         for moment in sightings(story, task):
             if moment.exchange.sent_at >= cancel.exchange.ended_at:
-                wanted = f"{_charged(cancel)}, as exchange {cancel.exchange.number} answered: it is final"
-                yield held(moment) if _same_charge(moment, cancel) else broken(moment, wanted, _charged(moment))
+                wanted = f"{charged(cancel)}, as exchange {cancel.exchange.number} answered: it is final"
+                yield held(moment) if same_charge(moment, cancel) else broken(moment, wanted, charged(moment))
 
 
 @check("BILL-4")
@@ -150,7 +150,7 @@ def cancelled_tasks_cost_no_more_than_estimated(story: Story) -> Iterator[Judgem
         if cost <= estimate:
             yield held(cancel)
         else:
-            yield broken(cancel, f"at most the estimated {estimate} credits", _charged(cancel))
+            yield broken(cancel, f"at most the estimated {estimate} credits", charged(cancel))
 
 
 def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
@@ -166,6 +166,18 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
     wanted = f"the account of {window.first.role} to go down by {cost} credits {between}"
     got = f"from {window.first.credits} to {window.last.credits}: by {window.spent}"
     return replace(broken(moment, wanted, got), account=True)
+
+
+def same_charge(one: Moment, other: Moment) -> bool:
+    """Whether two answers show the same charge; none and a charge of 0 are not the same (ruling R21)."""
+    used = [moment.shown.get("credits_used") if moment.shown else None for moment in (one, other)]
+    return (used[0] is None) == (used[1] is None) and charge(one.shown) == charge(other.shown)
+
+
+def charged(moment: Moment) -> str:
+    """The charge that an answer shows, in words."""
+    value = moment.shown.get("credits_used", ABSENT) if moment.shown else ABSENT
+    return "no credits_used" if value is ABSENT else f"credits_used {quoted(value)}"
 
 
 def _haunt(story: Story) -> str:
@@ -244,21 +256,10 @@ def _settled(story: Story, state: State) -> Iterator[Judgement]:
         last = moment.last_read(task)
         for seen in (moment, *moment.later_reads(task)):
             if last is not None and seen.shows(task) and seen.state is state:
-                wanted = f"{_charged(last)}, as exchange {last.exchange.number} showed"
-                yield held(seen) if _same_charge(seen, last) else broken(seen, wanted, _charged(seen))
+                wanted = f"{charged(last)}, as exchange {last.exchange.number} showed"
+                yield held(seen) if same_charge(seen, last) else broken(seen, wanted, charged(seen))
         for role in payers(story, moment):
             yield from _stands_still(story, moment, role)
-
-
-def _same_charge(one: Moment, other: Moment) -> bool:
-    """Whether two answers show the same charge; none and a charge of 0 are not the same (ruling R21)."""
-    used = [moment.shown.get("credits_used") if moment.shown else None for moment in (one, other)]
-    return (used[0] is None) == (used[1] is None) and charge(one.shown) == charge(other.shown)
-
-
-def _charged(moment: Moment) -> str:
-    value = moment.shown.get("credits_used", ABSENT) if moment.shown else ABSENT
-    return "no credits_used" if value is ABSENT else f"credits_used {quoted(value)}"
 
 
 def _estimate(story: Story, task: Task) -> Decimal | None:

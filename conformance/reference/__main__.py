@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from conformance.reference.greeting import start_up_line
-from conformance.reference.server import serve
+from conformance.reference.server import processes_of, serve
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
         database=asked.database,
         fault=asked.fault,
         stranger=asked.stranger,
+        processes=asked.processes or processes_of(asked.fault),
         announce=lambda url: print(start_up_line(url), flush=True),  # noqa: T201 - whoever started it reads this
         until_stdin_closes=asked.until_stdin_closes,
     )
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--speed", type=_positive, default=1.0, help="10 makes every task ten times as quick")
     parser.add_argument("--database", type=Path, help="an SQLite file, which several processes may share")
+    parser.add_argument("--processes", type=int, help="so many over one database; by default as a fault needs")
     variant = parser.add_mutually_exclusive_group()
     variant.add_argument("--fault", type=_known, metavar="NAME", help="serve a broken variant")
     variant.add_argument("--stranger", type=_met, metavar="NAME", help="serve a lawful variant")

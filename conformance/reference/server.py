@@ -1,4 +1,4 @@
-"""Serving: one process on a loopback port, until it is told to stop."""
+"""Serving: one process on a loopback port, or several over one database, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -83,22 +83,41 @@ def serve(
     database: Path | None = None,
     fault: str | None = None,
     stranger: str | None = None,
+    processes: int = 1,
     announce: Callable[[str], object],
     until_stdin_closes: bool = False,
 ) -> None:
     """Serve until SIGTERM, SIGINT or, if asked, the end of stdin; `announce` is told the base URL once it listens.
 
+    Several `processes` share the port and the database, and nothing else: the system deals the connections out.
+
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or the system cannot fork.
         KeyError: there is no such fault, or stranger.
     """
-    with _stopping_quietly(), _database(database) as path, _listener(port) as listener:
-        api = assemble(path, speed, fault, stranger)
-        server = Server(api, lambda: announce(base_url(listener.getsockname()[1])))
-        if until_stdin_closes:
-            threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
-        server.run(sockets=[listener])
-        api.service.store.close()
+    with _stopping_quietly(), _database(database) as path, _listeners(port, processes) as listeners:
+
+        def run(listener: socket.socket, announce: Callable[[], object], ends_with: int | None) -> None:
+            api = assemble(path, speed, fault, stranger)
+            server = Server(api, announce)
+            if ends_with is not None:
+                threading.Thread(target=_stop_at_the_end_of, args=(ends_with, server), daemon=True).start()
+            server.run(sockets=[listener])
+            api.service.store.close()
+
+        first, *others = listeners
+        with _beside(lambda index, end: run(others[index], lambda: None, end), len(others)):
+            stdin = sys.stdin.fileno() if until_stdin_closes else None
+            run(first, lambda: announce(base_url(first.getsockname()[1])), stdin)
+
+
+def processes_of(fault: str | None) -> int:
+    """How many processes it takes to show a fault."""
+    if fault is None:
+        return 1
+    from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the usual service starts without them
+
+    return FAULTS[fault].processes
 
 
 def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None, stranger: str | None = None) -> Api:
@@ -119,10 +138,39 @@ def base_url(port: int) -> str:
     return f"http://{HOST}:{port}/v1"
 
 
-def _listener(port: int) -> socket.socket:
-    listener = socket.create_server((HOST, port), backlog=2048)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; asyncio sees no need
-    return listener
+@contextmanager
+def _listeners(port: int, count: int) -> Iterator[list[socket.socket]]:
+    """One listening socket a process, all on one port."""
+    with ExitStack() as stack:
+        listeners: list[socket.socket] = []
+        for _ in range(count):
+            taken = listeners[0].getsockname()[1] if listeners else port
+            listener = socket.create_server((HOST, taken), backlog=2048, reuse_port=count > 1)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+            listeners.append(stack.enter_context(listener))
+        yield listeners
+
+
+@contextmanager
+def _beside(work: Callable[[int, int], object], count: int) -> Iterator[None]:
+    """Do `work` in as many more processes, each told its index and a pipe that ends when they are to end."""
+    children = []
+    ends, end = os.pipe()
+    try:
+        for index in range(count):
+            if child := os.fork():
+                children.append(child)
+                continue
+            os.close(end)
+            with suppress(BaseException):  # whatever ends it, a child never returns into its parent's code
+                work(index, ends)
+            os._exit(0)
+        yield
+    finally:
+        os.close(end)
+        os.close(ends)
+        for child in children:
+            os.waitpid(child, 0)
 
 
 @contextmanager
@@ -154,7 +202,7 @@ def _leave(_number: int, _frame: object) -> NoReturn:
     raise _Stopped
 
 
-def _stop_at_end_of_stdin(server: Server) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
+def _stop_at_the_end_of(pipe: int, server: Server) -> None:
+    while os.read(pipe, 4096):
         pass
     server.should_exit = True

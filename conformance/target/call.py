@@ -27,6 +27,30 @@ class Call:
     chunked: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """One of several calls that are sent at once: who cancels a task, or `asks` for it, and how.
+
+    It is sent so many seconds `after` the first of them.
+    """
+
+    task: Task
+    form: Form = Form.PATH
+    role: str
+    asks: bool = False
+    after: float = 0.0
+
+
+def cancelling(task: Task, form: Form, *, role: str | None = None, after: float = 0.0) -> Timed:
+    """A cancel of `task` among simultaneous calls, by its owner or by another role."""
+    return Timed(task=task, form=form, role=role or task.role, after=after)
+
+
+def asking(task: Task, *, form: Form = Form.TASK_ID, after: float = 0.0) -> Timed:
+    """A query of `task` among simultaneous calls."""
+    return Timed(task=task, form=form, role=task.role, asks=True, after=after)
+
+
 def by(form: Form, task: Task) -> Call:
     """The cancel of `task` in one form; a task without `out_task_id` is named by its task id instead."""
     if form is Form.PATH:

@@ -24,9 +24,10 @@ from conformance.exchange import ABSENT, Answer, Exchange, Operation, Request
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
 from conformance.target.raw import exchange_bytes, head_bytes
+from conformance.target.together import Flight, Shot, fired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.contract import Contract, Route
     from conformance.journal import Journal
@@ -69,6 +70,8 @@ class Client:
         self._fresh = self._connections(keep=False)
         self.unanswered = 0
         """Exchanges in a row that brought no answer at all."""
+        self.holds_back = True
+        """Whether simultaneous calls hold their last byte back; what does not stand that is served otherwise."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -79,6 +82,11 @@ class Client:
         self, story: int, role: str, call: Call, *, fresh: bool = False, credential: Credential | None = None
     ) -> list[Exchange]:
         """Send one cancel; every attempt that it took, the last one last. A `credential` speaks for its own role."""
+        request = self.cancel_request(role, call, credential=credential)
+        return self._persevere(story, request, fresh=fresh, credential=credential)
+
+    def cancel_request(self, role: str, call: Call, *, credential: Credential | None = None) -> Request:
+        """A cancel, not yet sent."""
         name = "cancel" if call.path is None else "cancel_task"
         route = self._contract.routes[name]
         content = call.raw
@@ -88,7 +96,7 @@ class Client:
         if call.chunked:
             headers.append(("transfer-encoding", "chunked"))
         url = self._url(name, route, call.path, call.spelled) + call.suffix
-        request = Request(
+        return Request(
             operation=Operation.CANCEL if credential is None or credential.role in self._strangers else Operation.PROBE,
             role=role if credential is None else credential.role,
             method=call.method or route.method,
@@ -97,7 +105,6 @@ class Client:
             content=content,
             path_id=call.path,
         )
-        return self._persevere(story, request, fresh=fresh, credential=credential)
 
     @property
     def strangers(self) -> Mapping[str, Credential]:
@@ -106,6 +113,10 @@ class Client:
 
     def query(self, story: int, role: str, field: str, identifier: str, *, fresh: bool = False) -> list[Exchange]:
         """Ask for the task that has `identifier` in `field`; every attempt, the last one last."""
+        return self._persevere(story, self.query_request(role, field, identifier), fresh=fresh)
+
+    def query_request(self, role: str, field: str, identifier: str) -> Request:
+        """A query, not yet sent."""
         route = self._contract.routes["query"]
         method = self._profile.query.method or route.method
         url, content, headers = self._url("query", route), None, []
@@ -113,15 +124,19 @@ class Client:
             url = f"{url}?{urlencode({field: identifier}, errors=_ODD_TOO)}"
         else:
             content, headers = json.dumps({field: identifier}).encode(), [("content-type", "application/json")]
-        request = Request(
+        return Request(
             operation=Operation.QUERY, role=role, method=method, url=url, headers=tuple(headers), content=content
         )
-        return self._persevere(story, request, fresh=fresh)
 
     def submit(self, story: int, role: str, body: dict[str, object]) -> list[Exchange]:
         """Submit one task. Without an idempotency key in `body` a lost answer is not asked for again."""
+        request = self.submit_request(role, body)
+        return self._persevere(story, request, fresh=False, repeatable="out_task_id" in body)
+
+    def submit_request(self, role: str, body: dict[str, object]) -> Request:
+        """A submit, not yet sent."""
         route = self._contract.routes["submit"]
-        request = Request(
+        return Request(
             operation=Operation.SUBMIT,
             role=role,
             method=route.method,
@@ -129,13 +144,66 @@ class Client:
             headers=(("content-type", "application/json"),),
             content=json.dumps(body).encode(),
         )
-        return self._persevere(story, request, fresh=False, repeatable="out_task_id" in body)
 
     def account(self, story: int, role: str, url: str) -> list[Exchange]:
         """Read the account of `role`."""
         absolute = urljoin(self._profile.base_url, url)
         request = Request(operation=Operation.ACCOUNT, role=role, method="GET", url=absolute)
         return self._persevere(story, request, fresh=False)
+
+    def together(self, story: int, calls: Sequence[tuple[Request, float]], *, start_at: float = 0.0) -> list[Exchange]:
+        """Send several requests at once, each so many seconds after the first; one attempt each, in the order given.
+
+        They leave together, or at `start_at` on the monotonic clock. What is sent here is never sent again: the loser
+        of a race would be hidden by that.
+        """
+        begun = [self._begun(story, request) for request, _ in calls]
+        flights = fired(
+            [Shot(url=request.url, request=self._bytes(request), after=after) for request, after in calls],
+            timeout=self._profile.limits.timeout,
+            most=MOST_BYTES,
+            context=self._secure_context(),
+            hold_back=self.holds_back,
+            start_at=start_at,
+        )
+        if self.holds_back and any(isinstance(flight.lost, ConnectionError) for flight in flights):
+            self.holds_back = False  # perhaps something on the way gives up on half a request
+        return [self._over(*each, flight) for each, flight in zip(begun, flights, strict=True)]
+
+    def _begun(self, story: int, request: Request) -> tuple[int, Request]:
+        """A request in the journal, before any of it leaves; and as it stands there."""
+        self._keep_rate()
+        shown = replace(request, headers=(*request.headers, *self._shown_key(request.role, None)[1]))
+        return self._journal.begin_exchange(story, shown, time.monotonic()), shown
+
+    def _over(self, number: int, shown: Request, flight: Flight) -> Exchange:
+        """The exchange that a flight was, in the journal."""
+        answer = None
+        lost = None if flight.lost is None else _lost(flight.lost)
+        if flight.answer is not None:
+            try:
+                answer = self._heard_raw(*flight.answer)
+            except zlib.error as error:
+                lost = _lost(error)
+        exchange = Exchange(
+            number=number, request=shown, sent_at=flight.sent_at, ended_at=flight.ended_at, answer=answer, lost=lost
+        )
+        self._journal.end_exchange(exchange)
+        self.unanswered = 0 if answer else self.unanswered + 1
+        return exchange
+
+    def _bytes(self, request: Request) -> bytes:
+        """A request to the last byte, its key in the clear."""
+        content = request.content or b""
+        headers = [*_OURS, *request.headers, *self._shown_key(request.role, None)[0]]
+        length = len(content) if request.method == "POST" else None
+        return head_bytes(request.method, request.url, headers, length) + content
+
+    def _secure_context(self) -> ssl.SSLContext | None:
+        """How https is secured, without a bundle of the profile's by the system's certificates."""
+        if self._context is None and self._profile.base_url.startswith("https:"):
+            self._context = ssl.create_default_context()
+        return self._context
 
     def _persevere(
         self,
@@ -173,7 +241,7 @@ class Client:
         try:
             answer = self._answer(request, key, self._fresh if fresh else self._warm, sent_at)
         except (httpx.HTTPError, httpx.InvalidURL, h11.RemoteProtocolError, zlib.error, OSError) as error:
-            lost = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+            lost = _lost(error)
         ended_at = time.monotonic()
         exchange = Exchange(number=number, request=shown, sent_at=sent_at, ended_at=ended_at, answer=answer, lost=lost)
         self._journal.end_exchange(exchange)
@@ -206,13 +274,15 @@ class Client:
         """What no HTTP client sends goes out by itself."""
         content = request.content or b""
         head = head_bytes(request.method, request.url, headers, len(content) if request.content is not None else None)
-        context = None if request.url.startswith("http:") else self._context or ssl.create_default_context()
-        status, raw, body = exchange_bytes(
-            request.url, head, content, deadline=deadline, most=MOST_BYTES, context=context
+        context = self._secure_context()
+        return self._heard_raw(
+            *exchange_bytes(request.url, head, content, deadline=deadline, most=MOST_BYTES, context=context)
         )
-        encoding = next((value for name, value in raw if name.lower() == b"content-encoding"), b"")
+
+    def _heard_raw(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+        encoding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"")
         inflate = _inflater(encoding.decode("latin-1"))
-        return self._heard(status, raw, inflate.decompress(body, MOST_BYTES) if inflate else body)
+        return self._heard(status, headers, inflate.decompress(body, MOST_BYTES) if inflate else body)
 
     def _heard(self, status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> Answer:
         return Answer(
@@ -268,6 +338,10 @@ class Client:
         network = BoundedNetwork(transport._pool._network_backend, self._deadline)  # noqa: SLF001 - httpx has no door
         transport._pool._network_backend = network  # noqa: SLF001 - likewise
         return transport
+
+
+def _lost(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
 
 
 def _segment(identifier: str) -> str:

@@ -143,8 +143,11 @@ class Provision:
         out_task_id: str | None = AUTO,
         after: str | None = None,
         variant: int | None = None,
+        send: Callable[[str, dict[str, object]], list[Exchange]] | None = None,
     ) -> Stage:
         """Submit a task by the recipe of `state`; it is not waited for.
+
+        `send` is given the role and the body, where the request is to go out in another way than by itself.
 
         Raises:
             OutOfReach: there is no recipe, the budget is spent, or the target does not accept it.
@@ -164,7 +167,7 @@ class Provision:
             self._budget.admit(recipe.price)
         except BudgetSpent as error:
             raise OutOfReach(str(error)) from error
-        exchanges = self._client.submit(story, role, body)
+        exchanges = send(role, body) if send else self._client.submit(story, role, body)
         return self._submitted(recipe, role, body.get("out_task_id"), exchanges, after)
 
     def bring(self, story: int, stage: Stage) -> Stage:
@@ -239,6 +242,10 @@ class Provision:
         """A shared task is no longer in its state: nobody is to have it again."""
         for stages in self._shared.values():
             stages[:] = [stage for stage in stages if stage.task.task_id != task.task_id]
+
+    def lasted(self, state: State) -> float | None:
+        """How many seconds, from its submit, a task of this recipe took to end by itself, by the soonest seen."""
+        return self._lasted.get(state)
 
     def due(self, task: Task) -> Task:
         """`task` with the time by which it would have ended undisturbed, as far as the run has learned it."""

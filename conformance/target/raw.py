@@ -14,23 +14,42 @@ import h11
 
 _CHUNK: Final = 1 << 16
 
+RawAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers, and a body as it came."""
+
 
 def exchange_bytes(
     url: str, head: bytes, content: bytes, *, deadline: float, most: int, context: ssl.SSLContext | None
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+) -> RawAnswer:
     """Send `head` and `content` as they are, and read the answer: status, headers, body cut at `most` bytes.
 
     Raises:
         OSError: the connection failed, or `deadline` (on the monotonic clock) passed.
         h11.RemoteProtocolError: what came back is no HTTP.
     """
+    with connected(url, deadline, context) as channel:
+        with contextlib.suppress(ConnectionError):  # it may have answered before it had read all
+            channel.sendall(head + content)
+        return heard(channel, deadline, most)
+
+
+def connected(url: str, deadline: float, context: ssl.SSLContext | None) -> socket.socket:
+    """An open connection to the host of `url`, secured by `context` where it is https.
+
+    Raises:
+        OSError: there is none by the `deadline`.
+    """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    with socket.create_connection((parts.hostname or "", port), _left(deadline)) as plain:
-        if parts.scheme == "https" and context is not None:
-            with context.wrap_socket(plain, server_hostname=parts.hostname) as secured:
-                return _talk(secured, head + content, deadline, most)
-        return _talk(plain, head + content, deadline, most)
+    channel = socket.create_connection((parts.hostname or "", port), _left(deadline))
+    try:
+        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        channel.settimeout(_left(deadline))
+        secured = parts.scheme == "https" and context is not None
+        return context.wrap_socket(channel, server_hostname=parts.hostname) if secured and context else channel
+    except OSError:
+        channel.close()
+        raise
 
 
 def head_bytes(method: str, url: str, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
@@ -44,12 +63,13 @@ def head_bytes(method: str, url: str, headers: Sequence[tuple[str, str]], length
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
-def _talk(
-    channel: socket.socket, sent: bytes, deadline: float, most: int
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    channel.settimeout(_left(deadline))
-    with contextlib.suppress(ConnectionError):  # it may have answered before it had read all
-        channel.sendall(sent)
+def heard(channel: socket.socket, deadline: float, most: int) -> RawAnswer:
+    """The answer to the one request that was sent on `channel`, its body cut at `most` bytes.
+
+    Raises:
+        OSError: the connection broke, or the `deadline` passed.
+        h11.RemoteProtocolError: what came back is no HTTP.
+    """
     reader = h11.Connection(h11.CLIENT)
     reader.send(h11.Request(method="POST", target="/", headers=[("host", "x"), ("content-length", "0")]))
     reader.send(h11.EndOfMessage())

@@ -34,6 +34,9 @@ class Fault:
         super().__init_subclass__()
         FAULTS[command_line_name(cls)] = cls
 
+    processes: ClassVar[int] = 1
+    """How many processes over one database it takes to show it."""
+
     @classmethod
     def assemble(cls, database: Path | str, speed: float) -> Api:
         """Put a service together in which this fault takes its parent's place."""
