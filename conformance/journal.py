@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from conformance.exchange import Answer, Exchange, Form, Operation, Request
@@ -35,9 +36,12 @@ CREATE TABLE exchange (
 CREATE TABLE retold (story INTEGER NOT NULL, exchange INTEGER NOT NULL, PRIMARY KEY (story, exchange)) WITHOUT ROWID;
 CREATE TABLE judgement (
     story INTEGER NOT NULL, requirement TEXT NOT NULL, outcome TEXT NOT NULL, exchange INTEGER, wanted TEXT NOT NULL,
-    got TEXT NOT NULL, why TEXT NOT NULL, premises TEXT NOT NULL, account INTEGER NOT NULL, times INTEGER NOT NULL
+    got TEXT NOT NULL, why TEXT NOT NULL, premises TEXT NOT NULL, account INTEGER NOT NULL, history TEXT NOT NULL,
+    times INTEGER NOT NULL
 );
 CREATE INDEX judgement_of ON judgement (story);
+CREATE TABLE met (story INTEGER NOT NULL, meeting TEXT NOT NULL, times INTEGER NOT NULL);
+CREATE TABLE volley (way TEXT NOT NULL, calls INTEGER NOT NULL, spread REAL NOT NULL);
 CREATE TABLE accepted (role TEXT NOT NULL, form TEXT NOT NULL, PRIMARY KEY (role, form)) WITHOUT ROWID;
 CREATE TABLE obstacle (requirement TEXT NOT NULL, reason TEXT NOT NULL, UNIQUE (requirement, reason));
 """
@@ -188,16 +192,24 @@ class Journal:
         """An exchange of another story belongs to this one too."""
         self._connection.execute("INSERT OR IGNORE INTO retold VALUES (?, ?)", (story, exchange))
 
-    def judge(self, story: int, judgements: Iterable[Judgement], accepted: Iterable[tuple[str, Form]]) -> None:
-        """The judgements on a story as it now stands, in place of earlier ones."""
+    def judge(
+        self,
+        story: int,
+        judgements: Iterable[Judgement],
+        accepted: Iterable[tuple[str, Form]],
+        met: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """The judgements on a story as it now stands, and how often calls met in it, in place of earlier ones."""
         counts: dict[tuple[object, ...], int] = {}
         for judgement in judgements:
             row = _judgement_row(story, judgement)
             counts[row] = counts.get(row, 0) + 1
         with self._transaction():
-            self._connection.execute("DELETE FROM judgement WHERE story = ?", (story,))
+            for table in ("judgement", "met"):
+                self._connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))  # noqa: S608 - constant
+            self._connection.executemany("INSERT INTO met VALUES (?, ?, ?)", [(story, *each) for each in met.items()])
             self._connection.executemany(
-                "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*row, times) for row, times in counts.items()],
             )
             self._connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", list(accepted))
@@ -205,7 +217,7 @@ class Journal:
     def unjudge(self) -> None:
         """Forget every judgement, and what was concluded from them."""
         with self._transaction():
-            for table in ("judgement", "accepted"):
+            for table in ("judgement", "accepted", "met"):
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
             self._connection.execute("DELETE FROM note WHERE key = 'noise'")
 
@@ -224,7 +236,7 @@ class Journal:
     def judgements(self) -> Iterator[Counted]:
         """All judgements, story by story."""
         for row in self._connection.execute("SELECT * FROM judgement ORDER BY story, rowid"):
-            story, requirement, outcome, exchange, wanted, got, why, premises, account, times = row
+            story, requirement, outcome, exchange, wanted, got, why, premises, account, history, times = row
             judgement = Judgement(
                 outcome=Outcome(outcome),
                 requirement=requirement,
@@ -234,6 +246,7 @@ class Journal:
                 why=why,
                 premises=frozenset((role, Form(form)) for role, form in json.loads(premises)),
                 account=bool(account),
+                history=tuple(json.loads(history)),
             )
             yield Counted(story=story, judgement=judgement, times=times)
 
@@ -242,10 +255,26 @@ class Journal:
         rows = self._connection.execute("SELECT role, form FROM accepted")
         return frozenset((role, Form(form)) for role, form in rows)
 
+    def meetings(self) -> dict[str, int]:
+        """How often calls met in the stories of the run, by the ways in which they can."""
+        return dict(self._connection.execute("SELECT meeting, sum(times) FROM met GROUP BY meeting"))
+
+    def volley(self, way: str, calls: int, spread: float) -> None:
+        """Several calls were sent at once, in one of two ways, the last so many seconds after the first."""
+        self._connection.execute("INSERT INTO volley VALUES (?, ?, ?)", (way, calls, spread))
+
+    def volleys(self) -> list[tuple[str, int, float]]:
+        """The way, the number of calls and the spread in seconds of everything that was sent at once."""
+        return self._connection.execute("SELECT way, calls, spread FROM volley").fetchall()
+
     def exchange(self, number: int) -> Exchange | None:
         """One exchange by its number."""
         row = self._connection.execute("SELECT * FROM exchange WHERE number = ?", (number,)).fetchone()
         return _exchange(row) if row else None
+
+    def each(self, numbers: Iterable[int]) -> tuple[Exchange, ...]:
+        """Some exchanges by their numbers."""
+        return tuple(found for number in numbers if (found := self.exchange(number)) is not None)
 
     def exchanges(self) -> Iterator[Exchange]:
         """Every exchange, in the order of sending."""
@@ -318,7 +347,17 @@ def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:
     )
     exchange = None if judgement.outcome is Outcome.HELD else judgement.exchange
     said = (_storable(judgement.wanted), _storable(judgement.got), _storable(judgement.why))
-    return (story, judgement.requirement, judgement.outcome.value, exchange, *said, premises, judgement.account)
+    history = json.dumps(judgement.history)
+    return (
+        story,
+        judgement.requirement,
+        judgement.outcome.value,
+        exchange,
+        *said,
+        premises,
+        judgement.account,
+        history,
+    )
 
 
 def _exchange(row: tuple[Any, ...]) -> Exchange:

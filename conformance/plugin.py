@@ -339,9 +339,9 @@ def _raise_broken(item: pytest.Function) -> None:
     if teller is None or not teller.broken:
         return
     first = {judgement.requirement: judgement for judgement in reversed(teller.broken)}
-    base_url = teller.run.order.profile.base_url
+    base_url, journal = teller.run.order.profile.base_url, teller.run.journal
     said = [
-        message(catalogue()[row], each, teller.run.journal.exchange(each.exchange), base_url)
+        message(catalogue()[row], each, journal.exchange(each.exchange), base_url, journal.each(each.history))
         for row, each in sorted(first.items())
     ]
     raise Violation("\n\n".join([*said, *teller.reproductions.values()]))

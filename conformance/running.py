@@ -172,15 +172,21 @@ def _show_replayed(summary: Summary, hindrance: str) -> ExitCode:
 
 
 def write_reports(summary: Summary, folder: Path) -> None:
-    """Write the run's JSON summary, JUnit and Allure results into `folder`."""
+    """Write the run's JSON summary, JUnit and Allure results, and pictures of calls that met, into `folder`."""
     from conformance.report.allure import write_allure
     from conformance.report.document import document
     from conformance.report.junit import junit
+    from conformance.report.timeline import picture
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "summary.json").write_text(document(summary), encoding="utf-8")
     (folder / "junit.xml").write_text(junit(summary), encoding="utf-8")
     write_allure(summary, folder / "allure")
+    for old in folder.glob("timeline-*.svg"):
+        old.unlink()
+    for row in summary.asked:
+        if row.history:
+            (folder / f"timeline-{row.requirement.id}.svg").write_text(picture(row.history), encoding="utf-8")
 
 
 def show(summary: Summary) -> None:

@@ -226,6 +226,18 @@ class Story:
         self.haunted = haunted
         self._complaints: dict[tuple[str, bytes], Sequence[str]] = {}
 
+    def told_by(self, exchanges: Sequence[Exchange]) -> Story:
+        """The same story, told by some of its exchanges alone."""
+        return Story(
+            self.tasks,
+            exchanges,
+            self.terms,
+            self.title,
+            alone=self.alone,
+            alone_until=self.alone_until,
+            haunted=self.haunted,
+        )
+
     @cached_property
     def cancels(self) -> tuple[Moment, ...]:
         """Every cancel, in the order of sending."""

@@ -15,6 +15,7 @@ from conformance.story import OK, Story
 from conformance.target.call import Call, Timed, by
 from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
 from conformance.verdict import Judgement, Outcome
+from conformance.windows import hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -322,7 +323,7 @@ class Telling:
         """Judge the story as it now stands, in place of any earlier judgement."""
         story = self.told()
         found = list(judgements(story, self._run.order.only))
-        self._run.journal.judge(self.number, found, story.forms_seen)
+        self._run.journal.judge(self.number, found, story.forms_seen, hits(story))
         self.broken = [each for each in found if each.outcome is Outcome.BROKEN]
 
     def told(self) -> Story:

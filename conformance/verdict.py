@@ -29,7 +29,8 @@ class Outcome(StrEnum):
 class Judgement:
     """One finding of a check: broken says what was wanted and got, undecided says why.
 
-    A finding on an `account` is certain only where nobody else moves it.
+    A finding on an `account` is certain only where nobody else moves it. Of calls that met, the `history` are the
+    numbers of the fewest exchanges that show the finding by themselves.
     """
 
     outcome: Outcome
@@ -40,6 +41,7 @@ class Judgement:
     why: str = ""
     premises: frozenset[Premise] = frozenset()
     account: bool = False
+    history: tuple[int, ...] = ()
 
     def on(self, requirement: str) -> Judgement:
         """The same finding, on `requirement`."""
@@ -52,6 +54,7 @@ class Judgement:
             why=self.why,
             premises=self.premises,
             account=self.account,
+            history=self.history,
         )
 
 

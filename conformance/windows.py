@@ -138,7 +138,7 @@ def beside_other_keys(story: Story) -> Iterator[tuple[Moment, Task, Moment]]:
                 yield moment, moment.task, other
 
 
-def hits(story: Story) -> Counter[RaceWindow]:
+def hits(story: Story) -> dict[str, int]:
     """How often each window was hit in a story, by cancels that were answered."""
     found: Counter[RaceWindow] = Counter()
     for moment, task in story.answered_cancels:
@@ -160,7 +160,7 @@ def hits(story: Story) -> Counter[RaceWindow]:
     }
     for window, meetings in pairs.items():
         found[window] += sum(1 for _ in meetings(story))
-    return +found
+    return {window.value: times for window, times in found.items() if times}
 
 
 def _is_cancel(moment: Moment) -> bool:

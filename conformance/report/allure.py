@@ -40,7 +40,7 @@ def write_allure(summary: Summary, folder: Path) -> None:
 
 def _result(row: Row, base_url: str) -> Any:  # noqa: ANN401 - Allure ships no types
     requirement, made = row.requirement, row.ruling
-    trace = message(requirement, made.broken[0], row.evidence, base_url) if made.broken else None
+    trace = message(requirement, made.broken[0], row.evidence, base_url, row.history) if made.broken else None
     labels = {
         LabelType.PARENT_SUITE: "cancel-conformance",
         LabelType.SUITE: requirement.family,

@@ -23,6 +23,7 @@ def document(summary: Summary) -> str:
         "requests": summary.requests,
         "submits": summary.submits,
         "credits_expected": summary.notes.get("credits"),
+        "cancels_met": summary.meetings,
         "counts": {verdict.value: summary.count(verdict) for verdict in Verdict if verdict is not Verdict.PLANNED},
         "requirements": {row.requirement.id: _row(row, base_url) for row in summary.asked},
         "planned": [row.requirement.id for row in summary.planned],
@@ -44,6 +45,8 @@ def _row(row: Row, base_url: str) -> dict[str, object]:
     }
     if made.broken:
         said |= {"wanted": made.broken[0].wanted, "got": made.broken[0].got, "exchange": made.broken[0].exchange}
+    if row.history:
+        said["history"] = [exchange.number for exchange in row.history]
     if row.evidence is not None:
         said["again"] = curl(row.evidence.request, base_url)
     return said

@@ -39,7 +39,7 @@ def _case(suite: ET.Element, row: Row, base_url: str) -> None:
     for key, value in {**facts, "held": str(made.held), "undecided": str(made.undecided)}.items():
         ET.SubElement(properties, "property", name=key, value=value)
     if made.broken:
-        text = _legal(message(requirement, made.broken[0], row.evidence, base_url))
+        text = _legal(message(requirement, made.broken[0], row.evidence, base_url, row.history))
         if made.verdict is Verdict.FAIL:
             failure = ET.SubElement(case, "failure", message=printable(made.broken[0].got), type=requirement.level)
             failure.text = text

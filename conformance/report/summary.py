@@ -21,6 +21,7 @@ from conformance.verdict import (
     exit_code,
     ruling,
 )
+from conformance.windows import hits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +36,12 @@ WORST_FIRST = tuple(Verdict)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One requirement with what the run says of it, and the first exchange that broke it."""
+    """One requirement with what the run says of it, the first exchange that broke it, and those that it met."""
 
     requirement: Requirement
     ruling: Ruling
     evidence: Exchange | None = None
+    history: tuple[Exchange, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Summary:
     notes: Mapping[str, Any]
     requests: int
     submits: int
+    meetings: Mapping[str, int]
+    volleys: tuple[tuple[str, int, float], ...]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -93,7 +97,10 @@ def judge_again(journal: Journal) -> None:
         if not aims[number]:
             continue  # housekeeping: a sign of life, tasks on their way, the sweep at the end
         rows = [row for row in only if row in aims[number]] if ledger else only
-        journal.judge(number, judgements(story, rows), () if ledger else story.forms_seen)
+        if ledger:
+            journal.judge(number, judgements(story, rows), ())
+        else:
+            journal.judge(number, judgements(story, rows), story.forms_seen, hits(story))
         if ledger and (moved := noise(story)):
             journal.note("noise", moved)
 
@@ -116,10 +123,18 @@ def summarise(journal: Journal, *, today: date | None = None) -> Summary:
     for requirement in catalogue().values():
         if requirement.id in only and not requirement.planned:
             made = ruling(requirement.id, requirement.level, found.get(requirement.id, []), facts)
-            rows.append(Row(requirement=requirement, ruling=made, evidence=_evidence(journal, made)))
+            history = journal.each(made.broken[0].history if made.broken else ())
+            rows.append(Row(requirement=requirement, ruling=made, evidence=_evidence(journal, made), history=history))
         elif requirement.planned:
             rows.append(Row(requirement=requirement, ruling=_planned(requirement)))
-    return Summary(rows=tuple(rows), notes=notes, requests=journal.count(), submits=journal.count(Operation.SUBMIT))
+    return Summary(
+        rows=tuple(rows),
+        notes=notes,
+        requests=journal.count(),
+        submits=journal.count(Operation.SUBMIT),
+        meetings=journal.meetings(),
+        volleys=tuple(journal.volleys()),
+    )
 
 
 def _by_requirement(journal: Journal) -> dict[str, list[Judgement]]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import string
+from statistics import median
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from conformance.report.timeline import timeline
+from conformance.requirements import catalogue
 from conformance.verdict import ExitCode, Verdict
+from conformance.windows import NEEDED, RaceWindow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.exchange import Exchange, Request
     from conformance.report.summary import Row, Summary
     from conformance.requirements import Requirement
@@ -44,8 +50,17 @@ _SAYINGS = {
 }
 
 
-def message(requirement: Requirement, judgement: Judgement, evidence: Exchange | None, base_url: str) -> str:
-    """One broken requirement, whole: what was sent, wanted and got, by what source, and how to see it again."""
+def message(
+    requirement: Requirement,
+    judgement: Judgement,
+    evidence: Exchange | None,
+    base_url: str,
+    history: Sequence[Exchange] = (),
+) -> str:
+    """One broken requirement, whole: what was sent, wanted and got, by what source, and how to see it again.
+
+    A `history` of calls that met is drawn as a timeline.
+    """
     lines = [f"{requirement.id} {requirement.level}  {requirement.statement}", ""]
     if evidence is not None:
         took = round((evidence.ended_at - evidence.sent_at) * 1000)
@@ -59,6 +74,8 @@ def message(requirement: Requirement, judgement: Judgement, evidence: Exchange |
     ]
     if evidence is not None:
         lines.append(f"  again   {curl(evidence.request, base_url)}")
+    if history:
+        lines += ["", *(f"  {line}" for line in timeline(history))]
     return "\n".join(lines)
 
 
@@ -105,7 +122,7 @@ def messages(summary: Summary) -> list[str]:
     """The whole message of each row that is broken."""
     base_url = str(summary.notes.get("base_url", ""))
     return [
-        message(row.requirement, row.ruling.broken[0], row.evidence, base_url)
+        message(row.requirement, row.ruling.broken[0], row.evidence, base_url, row.history)
         for row in summary.asked
         if row.ruling.broken
     ]
@@ -123,6 +140,7 @@ def closing(summary: Summary) -> str:
         f"{len(summary.asked)} rows: {counts or 'none asked for'}; {passed} of {musts} MUST rows passed",
         f"{summary.requests} requests, {summary.submits} tasks submitted, {_choice(summary)}",
     ]
+    lines += meetings(summary)
     if summary.planned:
         lines.append(f"{len(summary.planned)} rows are planned and were not judged")
     if summary.broke_off:
@@ -132,6 +150,22 @@ def closing(summary: Summary) -> str:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
     lines.append(f"{_SAYINGS[summary.exit_code]} (exit {int(summary.exit_code)})")
     return "\n".join(lines)
+
+
+def meetings(summary: Summary) -> list[str]:
+    """Which windows cancels really hit, how often, what would hit the others, and how simultaneous it was."""
+    if not summary.volleys:
+        return []
+    asked = {row.requirement.id for row in summary.asked}
+    races = {name for name, row in catalogue().items() if row.family == "RACE"}
+    hit = [f"{window} {summary.meetings[window]}" for window in RaceWindow if summary.meetings.get(window)]
+    lines = [f"cancels met: {', '.join(hit) or 'nothing'}"]
+    missed = [window for window in RaceWindow if not summary.meetings.get(window) and races <= asked]
+    lines += [f"never met: {window}; it takes {NEEDED[window]}" for window in missed]
+    for way in dict.fromkeys(way for way, _, _ in summary.volleys):
+        spreads = [spread * 1000 for each, _, spread in summary.volleys if each == way]
+        lines.append(f"{len(spreads)} times several calls at once, {way}: {median(spreads):.2f} ms apart in the middle")
+    return lines
 
 
 def _choice(summary: Summary) -> str:
