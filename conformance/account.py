@@ -29,6 +29,7 @@ _LONGEST = 40
 _MOST_AMOUNTS = 60
 _NOTHING = Decimal(0)
 _NEVER = float("inf")
+_COINCIDENCES = 2
 _REFUSED = range(400, 500)
 _DIGITS_OF_A_FLOAT = 16
 _NOISE_OF_A_FLOAT = Decimal("1e-14")
@@ -264,16 +265,29 @@ def noise(story: Story) -> str:
     """What moved an account while nothing of ours was under way, if anything did and no task of ours explains it.
 
     Consecutive readings with nothing but queries between them are an idle window. A movement in one that is the sum of
-    up to three amounts of the story's own tasks is a late effect of theirs, and no noise.
+    up to three amounts of the story's own tasks is a late effect of theirs, and no noise. So is one of any amount that
+    they may have cost, where it comes whenever cancelled tasks would have ended, at least twice, and at no other time.
     """
     amounts = {each for task in story.tasks for each in _amounts(story, task)}
     for (role, _), series in readings(story).items():
-        for first, last in pairwise(series):
-            window = Window(first, last)
-            moved = abs(window.spent)
-            if moved > window.slack(_NOTHING) and not _busy(story, first, last) and not _is_sum(window, amounts):
-                return f"the account of {role} moved by {window.spent} credits while nothing of ours was under way"
+        windows = [Window(first, last) for first, last in pairwise(series) if not _busy(story, first, last)]
+        moved = [each for each in windows if abs(each.spent) > each.slack(_NOTHING) and not _is_sum(each, amounts)]
+        if moved and not (len(moved) >= _COINCIDENCES and all(_may_be_late(story, each) for each in moved)):
+            return f"the account of {role} moved by {moved[0].spent} credits while nothing of ours was under way"
     return ""
+
+
+def _may_be_late(story: Story, window: Window) -> bool:
+    """Whether the account went down by no more than what tasks were to cost that would have ended in the window."""
+    due = [
+        task
+        for task in story.tasks
+        if task.due is not None
+        and window.first.ended_at <= task.due <= window.last.sent_at
+        and any(seen.state is State.CANCELLED for seen in sightings(story, task))
+    ]
+    most = sum((max(_amounts(story, task), default=_NOTHING) for task in due), _NOTHING)
+    return _NOTHING < window.spent <= most
 
 
 def _busy(story: Story, first: Reading, last: Reading) -> bool:

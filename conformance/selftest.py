@@ -26,6 +26,7 @@ from conformance.verdict import ExitCode
 
 _LONGEST_RUN: Final = 300
 _LONGEST_WORDS: Final = 2000
+_DEEPEST: Final = "certify"
 _BROKEN: Final = {"fail", "warn"}
 _OPEN: Final = {"inconclusive", "not observable"}
 _LOADED_ONCE: Final = ["conformance.plugin", "conformance.teller", "conformance.life", "conformance.strategies"]
@@ -141,6 +142,7 @@ def companies(seed: int, keyword: str) -> list[str]:
 
 def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | None = None) -> Trial:
     """Run the suite once; for a process of its own, which pytest and the plugin then have for themselves."""
+    depth = _DEEPEST if fault and FAULTS[fault].rare else depth
     rows: dict[str, Any] = {}
     settings = Company.of(stranger).settings if stranger else {}
     started, said, trouble = time.monotonic(), io.StringIO(), ""

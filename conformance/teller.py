@@ -357,6 +357,13 @@ class Telling:
                 self.cancel(by(Form.PATH, task), role=task.role)
         self.judge()
 
+    def wait_out(self, at_most: float) -> None:
+        """Let time pass until every task of the story would have ended undisturbed, if that is known to be soon."""
+        for task_id in self._stages:
+            self._cast(self._run.provision.due(self.tasks[task_id]))
+        if (left := self.watched_until - time.monotonic()) < at_most:
+            time.sleep(max(0.0, left))
+
     @property
     def watched_until(self) -> float:
         """The instant by which every task of the story would have ended undisturbed, as far as that is known."""

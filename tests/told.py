@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from conformance.checks import judgements
@@ -95,7 +95,9 @@ class Tale:
         holds: float | None = None,
         due: float | None = None,
         after: str | None = None,
+        races: Literal["", "start", "end"] = "",
         answer: Told = None,
+        sent: float | None = None,
         ended: float | None = None,
     ) -> Task:
         """A new task on its way into `state`, which it `holds` so long from now, by the profile; `due` is its end."""
@@ -111,6 +113,7 @@ class Tale:
             live_until=until,
             due=None if due is None else self.now + due,
             after=after,
+            races=races,
         )
         self.tasks.append(task)
         body = {
@@ -121,7 +124,7 @@ class Tale:
         answer = answer if answer is not None else showing(task, "pending")
         headers = (("content-type", "application/json"), *self.shown)
         request = _request(Operation.SUBMIT, role, "/tasks/submit", _bytes(body), headers=headers)
-        self._tell(request, answer, None, ended)
+        self._tell(request, answer, sent, ended)
         return task
 
     def given(self, state: str = "completed", *, out: str | None = None, role: str = "owner") -> Task:

@@ -8,6 +8,7 @@ and what was answered before a call began cannot be undone for that call.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from conformance.account import Window, expected, readings, sightings
 from conformance.checks.bill import charged, judged, same_charge
@@ -141,12 +142,16 @@ def _contradiction(story: Story, moment: Moment, task: Task) -> Judgement | None
 
 def _paid(story: Story, moment: Moment) -> Iterator[Judgement]:
     """What the account lost from the first reading on, wherever it is certain what the story's tasks have cost."""
+    submitted = [task.submitted_at for task in story.tasks if task.submitted_at is not None]
     for series in readings(story).values():
+        told: set[tuple[Decimal, Decimal]] = set()
         for last in series[1:]:
             window = Window(series[0], last)
             cost = expected(story, window)
-            submitted = [task.submitted_at for task in story.tasks if task.submitted_at is not None]
-            if cost is not None and any(series[0].ended_at <= each < last.sent_at for each in submitted):
+            if cost is None or (window.spent, cost) in told:
+                continue
+            told.add((window.spent, cost))
+            if any(series[0].ended_at <= each < last.sent_at for each in submitted):
                 yield judged(moment, window, cost)
 
 

@@ -106,7 +106,9 @@ def serve(
             api.service.store.close()
 
         first, *others = listeners
-        with _beside(lambda index, end: run(others[index], lambda: None, end), len(others)):
+        if others:  # the tables are made before anybody else is there
+            assemble(path, speed, fault, stranger).service.store.close()
+        with _beside(lambda listener, end: run(listener, lambda: None, end), others):
             stdin = sys.stdin.fileno() if until_stdin_closes else None
             run(first, lambda: announce(base_url(first.getsockname()[1])), stdin)
 
@@ -152,19 +154,21 @@ def _listeners(port: int, count: int) -> Iterator[list[socket.socket]]:
 
 
 @contextmanager
-def _beside(work: Callable[[int, int], object], count: int) -> Iterator[None]:
-    """Do `work` in as many more processes, each told its index and a pipe that ends when they are to end."""
+def _beside(work: Callable[[socket.socket, int], object], listeners: list[socket.socket]) -> Iterator[None]:
+    """Do `work` in a process for each listener, which is told of it and of a pipe that ends when all are to end."""
     children = []
     ends, end = os.pipe()
     try:
-        for index in range(count):
+        for listener in listeners:
             if child := os.fork():
                 children.append(child)
+                listener.close()  # one that nobody listens to any more is to be offered no connection
                 continue
             os.close(end)
-            with suppress(BaseException):  # whatever ends it, a child never returns into its parent's code
-                work(index, ends)
-            os._exit(0)
+            try:
+                work(listener, ends)
+            finally:  # whatever ends it, a child never returns into its parent's code
+                os._exit(0)
         yield
     finally:
         os.close(end)

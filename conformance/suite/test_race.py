@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from conformance.windows import Step
 
 _LIVE = (State.PENDING, State.RUNNING)
-_SHOTS = 6
+_SHOTS = 4
 _WIDTH = 0.003
 _FINE = 0.001
 _READY = 0.02
@@ -169,19 +169,19 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     round_trip = min(each.ended_at - each.sent_at for each in story.exchanges)
     ready = max(_READY, 4 * round_trip)
     together = max(1, min(_SHOTS, int(aim.age * _FILLED / (2 * ready))))
-    for first in range(0, _SHOTS, together):
-        batch = []
-        for index in range(first, min(first + together, _SHOTS)):
-            batch.append(story.begin(State.COMPLETED, variant=index, races=step))
-            time.sleep(2 * ready if together > 1 else 0)
-        for task in batch:
-            _shoot(story, task, aim, choice, ready=ready, pollers=most - 1)
-    story.account()
-    story.look()
-    if (left := story.watched_until - time.monotonic()) < _WORTH_WAITING:
-        time.sleep(max(0.0, left))
+    for _ in range(2 if step == "start" else 1):
+        for first in range(0, _SHOTS, together):
+            batch = []
+            for index in range(first, min(first + together, _SHOTS)):
+                batch.append(story.begin(State.COMPLETED, variant=index, races=step))
+                time.sleep(2 * ready if together > 1 else 0)
+            for task in batch:
+                _shoot(story, task, aim, choice, ready=ready, pollers=most - 1)
+        story.account()
         story.look()
-    story.account()
+        story.wait_out(_WORTH_WAITING)
+        story.look()
+        story.account()
     story.verify()
 
 
@@ -216,6 +216,7 @@ def _scouted(teller: Teller, story: Telling, step: Step) -> Aim:
         state = story.shows(read)
         if state is not None and state not in before:
             high = read.ended_at - born
+            story.cancel(by(Form.PATH, scout))
             return Aim((low + high) / 2, max((high - low) / 2, _FINE))
         low = read.sent_at - born if state is not None else low
         far = step == "end" and time.monotonic() - born < lasts * _FILLED

@@ -169,7 +169,9 @@ class Client:
         at_once = [flight.sent_at for flight in flights if not flight.shot.after]
         way = "last byte held back" if self.holds_back else "whole requests"
         self._journal.volley(way, len(flights), max(at_once, default=0.0) - min(at_once, default=0.0))
-        if self.holds_back and any(isinstance(flight.lost, ConnectionError) for flight in flights):
+        if self.holds_back and any(
+            isinstance(flight.lost, ConnectionError | h11.RemoteProtocolError) for flight in flights
+        ):
             self.holds_back = False  # perhaps something on the way gives up on half a request
         return [self._over(*each, flight) for each, flight in zip(begun, flights, strict=True)]
 

@@ -11,6 +11,7 @@ from conformance.reference.faults import (
     iso,
     needles,
     parity,
+    race,
     resolving,
     state,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "iso",
     "needles",
     "parity",
+    "race",
     "resolving",
     "state",
 ]

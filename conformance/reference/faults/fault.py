@@ -37,6 +37,9 @@ class Fault:
     processes: ClassVar[int] = 1
     """How many processes over one database it takes to show it."""
 
+    rare: ClassVar[bool] = False
+    """Whether it shows so seldom that it takes the deepest runs to meet it for sure."""
+
     @classmethod
     def assemble(cls, database: Path | str, speed: float) -> Api:
         """Put a service together in which this fault takes its parent's place."""

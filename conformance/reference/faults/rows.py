@@ -47,5 +47,8 @@ EFFECTS: Final[Rows] = (
 OTHERS: Final[Rows] = ("IDENT-5", "IDENT-8", "IDENT-9", "IDENT-12", "IDENT-14", "STATE-7", "ISO-5", "RACE-6")
 """Wherever a task shows that ended for a call that did not name it."""
 
+RACES: Final[Rows] = ("RACE-1", "RACE-2", "RACE-3", "RACE-4", "RACE-5", "RACE-6")
+"""Wherever calls meet."""
+
 ODD: Final[Rows] = ("IDENT-10", "IDENT-12", "IDENT-13", "IDENT-14", "IDENT-15", "STATE-1", "STATE-7", "ERR-1", "ERR-7")
 """Wherever an odd identifier is met."""
