@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import conformance
 from conformance.account import LEDGER, noise
-from conformance.aim import Aim
 from conformance.checks import judgements
 from conformance.exchange import ABSENT, Answer, Exchange, Form
 from conformance.lawful import Task
@@ -84,8 +83,6 @@ class Run:
         )
         self.tellings: list[Telling] = []
         self.silence = ""
-        self.aims: dict[str, Aim] = {}
-        """By the step of a task's life, the age at which a cancel is aimed at it."""
         self.account_url, self.account_header = profile.account.url, profile.account.header
         self._ledger_story = journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
         self._ledger: list[Exchange] = []

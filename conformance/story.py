@@ -282,6 +282,10 @@ class Story:
         """The queries of `task` that showed it in a known state."""
         return self._reads_by_task.get(task.task_id, [])
 
+    def submits_showing(self, task: Task) -> list[Moment]:
+        """The submits whose answers show `task` in a known state."""
+        return [each for each in self.submits if each.state is not None and each.shows(task)]
+
     def stops_of(self, task: Task) -> list[Moment]:
         """The cancels and probes that may have taken effect on `task`."""
         return self._stops_by_task.get(task.task_id, [])

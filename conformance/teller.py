@@ -88,7 +88,7 @@ class Teller:
         return others
 
     @property
-    def at_once(self) -> int:
+    def most_at_once(self) -> int:
         """How many calls may be sent at once.
 
         Raises:
@@ -250,8 +250,8 @@ class Telling:
             self._hear([exchange])
         return heard
 
-    def submit_beside(self, out_task_id: str, *delays: float) -> tuple[Task, list[Exchange]]:
-        """Submit a pending task, and cancel it by its name at the same time, so many seconds after; the cancels.
+    def submit_beside(self, out_task_id: str, *delays: float) -> Task:
+        """Submit a pending task, and cancel it by its name at the same time, so many seconds after.
 
         Raises:
             OutOfReach: the submit is not accepted, or its answer is lost.
@@ -271,7 +271,7 @@ class Telling:
         finally:
             for exchange in cancels:
                 self._hear([exchange])
-        return stage.task, cancels
+        return stage.task
 
     def _request(self, call: Timed) -> Request:
         client, task = self._run.client, call.task

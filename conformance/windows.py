@@ -2,7 +2,8 @@
 
 From outside nobody sees the instant at which a task starts or ends. What is seen is a stretch of its age: the greatest
 age at which a task of this kind was still told to be before the step, and the least at which one was told to be past
-it. A cancel that was under way in that stretch may have met the step, and its race was run.
+it. A task is born at some instant of its submit, so every age is known to within that. A cancel that may have been
+under way in the stretch may have met the step, and its race was run.
 """
 
 from __future__ import annotations
@@ -61,23 +62,27 @@ class Stretch:
     high: float
 
     def meets(self, moment: Moment, task: Task) -> bool:
-        """Whether `moment` was under way while `task` was of such an age."""
-        born = task.submitted_at or 0.0
-        return moment.exchange.sent_at - born <= self.high and moment.exchange.ended_at - born >= self.low
+        """Whether `moment` may have been under way while `task` was of such an age."""
+        born, known = _birth(moment.story, task)
+        return moment.exchange.sent_at - known <= self.high and moment.exchange.ended_at - born >= self.low
 
 
 def stretch(story: Story, step: Step) -> Stretch | None:
-    """When the tasks that race a step take it; none where the story did not see both sides of it."""
-    early, late = [], []
+    """When the tasks that race a step take it; none where the story saw none of them past it.
+
+    No task takes a step before it is submitted.
+    """
+    early, late = [0.0], []
     for task in story.tasks:
         if task.races != step or task.submitted_at is None:
             continue
-        for seen in (*story.reads_of(task), *story.stops_showing(task)):
+        born, known = _birth(story, task)
+        for seen in (*story.submits_showing(task), *story.reads_of(task), *story.stops_showing(task)):
             if seen.state in _BEFORE[step] or (step == "end" and seen.state is State.CANCELLED and _is_cancel(seen)):
-                early.append(seen.exchange.sent_at - task.submitted_at)
+                early.append(seen.exchange.sent_at - known)
             elif seen.state in _PAST[step]:
-                late.append(seen.exchange.ended_at - task.submitted_at)
-    if not early or not late:
+                late.append(seen.exchange.ended_at - born)
+    if not late:
         return None
     return Stretch(*sorted((max(early), min(late))))
 
@@ -163,6 +168,12 @@ def hits(story: Story) -> dict[str, int]:
     for window, meetings in pairs.items():
         found[window] += sum(1 for _ in meetings(story))
     return {window.value: times for window, times in found.items() if times}
+
+
+def _birth(story: Story, task: Task) -> tuple[float, float]:
+    """The instants between which a task was made: when its submit was sent, and when that was answered."""
+    born = task.submitted_at or 0.0
+    return born, max(born, story.known_at(task))
 
 
 def _is_cancel(moment: Moment) -> bool:

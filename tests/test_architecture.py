@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = "conformance"
 
 LAYERS: Final = (
-    ("states", "exchange", "sameness", "lawful", "depth", "aim"),
+    ("states", "exchange", "sameness", "lawful", "depth"),
     ("story", "verdict", "requirements"),
     ("checks", "contract", "account", "windows"),
     ("target", "journal", "report", "run"),

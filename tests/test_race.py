@@ -1,16 +1,18 @@
-"""The checks of RACE on stories told by hand, and how such stories are aimed, reduced and drawn."""
+"""The checks of RACE on stories told by hand, and how such stories are reduced and drawn."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from told import INVALID_PARAM, NOT_FOUND, UNAVAILABLE, Tale, Told, refusal, showing
 
-from conformance.aim import Aim
+from conformance.exchange import Answer
 from conformance.lawful import Task
 from conformance.report.timeline import picture, timeline
-from conformance.windows import RaceWindow, hits, stretch
+from conformance.windows import RaceWindow, Stretch, hits, stretch
 
 CONFLICT = refusal(409, "conflict")
 ERROR = (500, {"error": {"message": "Oops.", "type": "api_error", "code": "internal_error"}})
@@ -150,7 +152,33 @@ def test_an_account_does_not_make_a_race() -> None:
     assert tale.judged("RACE-2") == "undecided"
 
 
-def test_where_one_side_of_the_step_was_never_seen_there_is_no_stretch() -> None:
+def test_the_stretch_narrows_with_all_that_is_seen() -> None:
+    """From the submit on at first; then from the greatest age before the step to the least one past it."""
+    tale = Tale()
+    tasks = []
+    for _ in range(3):
+        tale.now = 100.0
+        tasks.append(tale.submitted("completed", races="end", ended=100.5))
+    tale.query(tasks[0], "completed", sent=110.0, ended=110.25)
+    assert stretch(tale.story, "end") == Stretch(0.0, 110.25 - 100)
+    tale.query(tasks[1], "running", sent=109.0)
+    tale.cancel(path=tasks[2], answer=showing(tasks[2], "cancelled"), sent=109.5)
+    assert stretch(tale.story, "end") == Stretch(109.5 - 100.5, 110.25 - 100)
+
+
+def test_what_runs_when_its_submit_is_answered_cannot_be_met_at_its_start() -> None:
+    """No cancel leaves before that (RACE-4)."""
+    tale = Tale()
+    task = tale.submitted("completed", races="start")
+    tale.exchanges[0] = replace(
+        tale.exchanges[0], answer=Answer(status=200, content=json.dumps(showing(task, "running")).encode())
+    )
+    tale.query(task, "running")
+    tale.cancel(path=task, answer=showing(task, "cancelled"))
+    assert tale.judged("RACE-4") == "undecided"
+
+
+def test_where_the_step_was_never_seen_there_is_no_stretch() -> None:
     """Of tasks that were all cancelled nobody knows when they would have ended."""
     tale = Tale()
     for _ in range(3):
@@ -276,29 +304,6 @@ def test_windows_are_counted_where_they_were_hit() -> None:
     }
     assert hits(submitted_beside("cancelled", "cancelled")[0].story)["beside the submit"] == 1
     assert hits(polled((200.1, 200.2, "running")).story)["beside a poller"] == 1
-
-
-# aiming
-
-
-@pytest.mark.parametrize("boundary", [0.05, 0.3, 7.0])
-@pytest.mark.parametrize("off", [-0.04, 0.0, 0.11])
-def test_an_aim_finds_its_boundary(boundary: float, off: float) -> None:
-    """Within a few milliseconds after a dozen shots, from wherever it began."""
-    aim = Aim(max(0.0, boundary + off), 0.01)
-    for _ in range(16):
-        aim.correct(early=aim.age < boundary)
-    assert abs(aim.age - boundary) < 0.006
-
-
-def test_an_aim_follows_a_boundary_that_moves() -> None:
-    """What was learned of a quick afternoon is not believed for ever."""
-    aim = Aim(1.0, 0.01)
-    for _ in range(8):
-        aim.correct(early=aim.age < 1.0)
-    for _ in range(30):
-        aim.correct(early=aim.age < 1.2)
-    assert abs(aim.age - 1.2) < 0.1
 
 
 # pictures
