@@ -191,7 +191,7 @@ class CompletesWhatWasJustCancelled(Fault, Service):
         """Look which renders are done, store them a moment later."""
         done = [task for task in self.store.due(self.now()) if task.status == "running" and task.ends_at <= self.now()]
         if done:
-            time.sleep(_GAP)
+            time.sleep(3 * _GAP)
         for task in done:
             now = self.store.find(task.key, "task_id", task.id)
             if now is not None and now.status == "cancelled":
