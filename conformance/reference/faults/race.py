@@ -134,9 +134,9 @@ class LosesUpdatesOfTheAccount(Fault, Service):
         """Work the new balance out by hand."""
         seen = self.seek(call, self.target(call))
         left = self.store.remaining(call.key)
+        time.sleep(_GAP if seen.due is not None else 0)
         ended = self.stop(call, seen)
         if seen.due is not None and ended.used:
-            time.sleep(_GAP)
             key, account = left.key - ended.used, left.account - ended.used
             execute = self.store.connection.execute
             execute("UPDATE keys SET remaining = ? WHERE secret = ?", (key, call.key))
