@@ -17,7 +17,7 @@ from conformance.states import LIVE, State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Timed, asking, by, cancelling
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
-from conformance.windows import Step, stretch
+from conformance.windows import Step, raced, stretch
 
 if TYPE_CHECKING:
     from random import Random
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from conformance.windows import Stretch
 
 _LIVE = (State.PENDING, State.RUNNING)
+_MOST_ROUNDS = 4
+_ROUNDS: Final[dict[Step, int]] = {"start": 2, "end": 1}
 _SHOTS: Final[dict[Step, int]] = {"start": 4, "end": 6}
 _WIDTH = 0.003
 _FINE = 0.001
@@ -166,7 +168,9 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     ready = max(_READY, 4 * round_trip)
     shots = _SHOTS[step]
     together = max(1, min(shots, int(_aim(story, step).low * _FILLED / (2 * ready))))
-    for _ in range(2 if step == "start" else 1):
+    for number in range(_MOST_ROUNDS):
+        if number >= _ROUNDS[step] and any(met for _, _, met in raced(story.told(), step)):
+            break
         for first in range(0, shots, together):
             batch = []
             for index in range(first, min(first + together, shots)):
