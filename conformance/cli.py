@@ -296,16 +296,20 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
 @click.option("--seed", type=int, default=1, show_default=True, help="The seed of every run.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; one more than there are processors.")
 @click.option("-k", "keyword", default="", metavar="TEXT", help="Only the variants whose names contain the text.")
-def selftest(depth: str, seed: int, jobs: int | None, keyword: str) -> None:
+@click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often to try each.")
+def selftest(depth: str, seed: int, jobs: int | None, keyword: str, times: int) -> None:
     r"""Judge the suite itself: against the sound reference service, its lawful variants, and every fault.
 
     \b
-    Example:
+    Examples:
       cancel-conformance selftest -k identifier
+      cancel-conformance selftest -k at-once --times 20 --depth certify
     """
     from conformance.selftest import judge_ourselves
 
-    sys.exit(judge_ourselves(depth=depth, seed=seed, jobs=jobs or (os.cpu_count() or 1) + 1, keyword=keyword))
+    sys.exit(
+        judge_ourselves(depth=depth, seed=seed, jobs=jobs or (os.cpu_count() or 1) + 1, keyword=keyword, times=times)
+    )
 
 
 if __name__ == "__main__":
