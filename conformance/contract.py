@@ -26,6 +26,9 @@ OPERATIONS: Final = {
 }
 """Our names of the four routes, and the operation ids that a contract gives them."""
 
+STREAM: Final = "streamTask"
+"""The operation id of the event stream, which a contract may leave out."""
+
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _LONGEST_COMPLAINT: Final = 300
 _MOST_COMPLAINTS: Final = 5
@@ -58,6 +61,7 @@ class Contract:
         try:
             self.document: dict[str, Any] = yaml_document(text)
             self.routes = {name: self._route(operation) for name, operation in OPERATIONS.items()}
+            self.routes["stream"] = self._stream_route()
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             raise ContractError(f"{source}: not an OpenAPI document for this suite: {error!r:.300}") from error
 
@@ -128,6 +132,7 @@ class Contract:
         balance_header: str | None = None,
         balance_pointer: str | None = None,
         accounts: Mapping[str, str] | None = None,
+        notice: float = Terms.notice,
     ) -> Terms:
         """What this contract and a profile say together; `states` are the target's names of the documented states."""
         return Terms(
@@ -141,6 +146,7 @@ class Contract:
             balance_pointer=balance_pointer,
             accounts=accounts or {},
             most_bytes=self.most_bytes,
+            notice=notice,
         )
 
     def _operation(self, operation_id: str) -> dict[str, Any]:
@@ -158,6 +164,13 @@ class Contract:
                 if item.get(method) is operation:
                     return Route(method.upper(), path)
         raise ContractError(f"{self.source}: operation {operation_id} has no path")
+
+    def _stream_route(self) -> Route:
+        """The route of the event stream; in a contract that is silent, the surrounding documentation's."""
+        try:
+            return self._route(STREAM)
+        except ContractError:
+            return Route("GET", "/tasks/stream/{task_id}")
 
     def _schema(self, name: str) -> dict[str, Any]:
         schema: dict[str, Any] = self.document["components"]["schemas"].get(name, {})

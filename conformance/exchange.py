@@ -25,6 +25,12 @@ NOBODY: Final = "nobody"
 REVOKED: Final = "revoked"
 """The role of a key that was valid once."""
 
+ENDED: Final = "it ended"
+"""In the place of an answer, at the end of an event stream that the target closed as HTTP has it."""
+
+GIVEN_UP: Final = "nobody listened any longer"
+"""In the place of an answer, at the end of an event stream, or of the calls to a callback URL, that went on."""
+
 _LONGEST_INTEGER = 400
 _DEEPEST = 64
 _PLAIN_DEPTH = 16
@@ -35,13 +41,18 @@ _NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 class Operation(StrEnum):
-    """What a request was sent for; a probe is a cancel that shows its key in a way that only others document."""
+    """What a request was sent for; a probe is a cancel that shows its key in a way that only others document.
+
+    A stream is asked for once and told of in many exchanges; a callback is the target's own request, and our answer.
+    """
 
     SUBMIT = "submit"
     QUERY = "query"
     CANCEL = "cancel"
     ACCOUNT = "account"
     PROBE = "probe"
+    STREAM = "stream"
+    CALLBACK = "callback"
 
 
 class Missing(Enum):

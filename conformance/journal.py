@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -158,6 +158,12 @@ class Journal:
             ),
         )
 
+    def overhear(self, story: int, heard: Exchange) -> Exchange:
+        """What was told without being asked for, or heard beside the story: written down as it is, under a number."""
+        kept = replace(heard, number=self.begin_exchange(story, heard.request, heard.sent_at))
+        self.end_exchange(kept)
+        return kept
+
     def keep_task(self, task: Task) -> None:
         """A task that the run submitted, or learned more of."""
         self._connection.execute(
@@ -281,9 +287,14 @@ class Journal:
         return (_exchange(row) for row in self._connection.execute("SELECT * FROM exchange ORDER BY number"))
 
     def count(self, operation: Operation | None = None) -> int:
-        """How many requests were sent, all or for one purpose."""
-        where, values = ("", ()) if operation is None else (" WHERE operation = ?", (operation.value,))
-        row = self._connection.execute(f"SELECT count(*) FROM exchange{where}", values).fetchone()  # noqa: S608 - constant
+        """How many requests were sent, all or for one purpose; a stream is one, however much it told."""
+        where, values = ("operation != ?", (Operation.CALLBACK.value,))
+        if operation is not None:
+            where, values = ("operation = ?", (operation.value,))
+        counted = (
+            f"SELECT DISTINCT CASE operation WHEN 'stream' THEN sent_at ELSE number END FROM exchange WHERE {where}"  # noqa: S608 - constant
+        )
+        row = self._connection.execute(f"SELECT count(*) FROM ({counted})", values).fetchone()  # noqa: S608 - likewise
         return int(row[0])
 
     def task_records(self) -> list[Task]:

@@ -18,6 +18,8 @@ from conformance.story import Story
 from conformance.target.budget import Budget
 from conformance.target.call import Call, by
 from conformance.target.client import Client
+from conformance.target.ears import Ears
+from conformance.target.profile import Capability
 from conformance.target.provision import Provision
 from conformance.verdict import Judgement, Outcome
 
@@ -71,6 +73,7 @@ class Run:
         terms = terms_notes(profile)
         self.terms = order.contract.terms(**terms)
         self.client = Client(profile, order.contract, journal)
+        self.ears = Ears(profile, self.client, journal, self.cannot_show)
         self.budget = Budget(most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
         self.provision = Provision(
             profile=profile,
@@ -130,8 +133,12 @@ class Run:
             self.journal.note("terms", {**terms_notes(self.order.profile), "balance_header": header})
         if self.account_url is None and self.account_header is None:
             reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
-            unseen = {row.id: reason for row in catalogue().values() if "accounting" in row.needs}
-            self.journal.note("not_observable", unseen | not_observable(self.order.profile))
+            self.cannot_show(Capability.ACCOUNTING, reason)
+
+    def cannot_show(self, capability: Capability, reason: str) -> None:
+        """Write down what the target turned out to lack; what its profile says of that goes before."""
+        unseen = {row.id: reason for row in catalogue().values() if capability in row.needs}
+        self.journal.note("not_observable", unseen | self.journal.notes()["not_observable"])
 
     def unknown_task_id(self, like: str | None = None) -> str:
         """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
@@ -153,14 +160,16 @@ class Run:
         This is the one wait that all stories share. Those that have just ended are left out, if there are others.
         """
         watch, now = self.order.depth.watch, time.monotonic()
-        first = [telling for telling in self.tellings if telling.lingers or telling.watched_until]
+        first = [each for each in self.tellings if each.lingers or each.watched_until or each.is_listening]
         others = [telling for telling in self.tellings if telling not in first]
         looks = max(1, self.order.depth.looks - len(first))
         ended = [telling for telling in others if telling.alone_until + watch < now]
         rest = ended if len(ended) >= looks else others
         step = max(1, len(rest) // looks)
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
-        until = max((max(telling.watched_until, telling.alone_until + watch) for telling in chosen), default=now)
+        until = max(
+            (max(each.watched_until, each.listens_until, each.alone_until + watch) for each in chosen), default=now
+        )
         self.read_accounts()
         time.sleep(max(_IDLE, until - now))
         self.read_accounts()
@@ -253,6 +262,7 @@ class Run:
         self.journal.note("ended", time.time())
         self.journal.note("tasks", self.budget.tasks)
         self.journal.note("credits", str(self.budget.credits))
+        self.ears.close()
         self.client.close()
 
     def _write_down(self, terms: dict[str, Any]) -> None:
@@ -296,6 +306,7 @@ def terms_notes(profile: Profile) -> dict[str, Any]:
         "balance_header": profile.account.header,
         "balance_pointer": profile.account.pointer,
         "accounts": {role: profile.account_of(role) for role in profile.keys},
+        "notice": profile.limits.notice,
     }
 
 

@@ -10,12 +10,12 @@ never blames a lawful implementation for a race that it won.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from conformance.exchange import Exchange, Form, Operation
+from conformance.exchange import ENDED, GIVEN_UP, Exchange, Form, Operation
 from conformance.lawful import Acts, Effects, Refusal, Task, effects, effects_without_key
 from conformance.sameness import pointed, settled
 from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
@@ -26,6 +26,7 @@ _NOT_FOUND: Final = 404
 _REQUEST_TIMEOUT: Final = 408
 _TOO_MANY_REQUESTS: Final = 429
 _NONE: Final = float("-inf")
+_DEEPEST_NOTICE: Final = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Terms:
 
     `complaints(schema, document)` are the ways in which a document does not fit one of the contract's schemas. The
     credits left stand in `balance_header`, and under `balance_pointer` in an account's document; `accounts` are the
-    accounts of the roles. A body of more than `most_bytes` bytes is too large.
+    accounts of the roles. A body of more than `most_bytes` bytes is too large. So many seconds of `notice` after a task
+    has ended, whoever listens to it has surely been told.
     """
 
     refusals: Mapping[str, Documented]
@@ -55,6 +57,7 @@ class Terms:
     balance_pointer: str | None = None
     accounts: Mapping[str, str] = field(default_factory=dict)
     most_bytes: int = 1 << 20
+    notice: float = 10.0
 
 
 class Moment:
@@ -199,6 +202,97 @@ class Moment:
         return self.status != OK or self.exchange.ended_at > instant
 
 
+class Notice(Moment):
+    """A moment at which the target told of a task unasked: an event of a stream, or a call to the callback URL.
+
+    An event's exchange began when its stream was asked for: it proves what was told by the instant at which it ended.
+    """
+
+    @cached_property
+    def task(self) -> Task | None:
+        """The task whose stream, or whose callback URL, this is."""
+        request = self.exchange.request
+        mine = (task for task in self.story.tasks if task.role == request.role)
+        return next((task for task in mine if task.task_id == request.path_id), None)
+
+    @cached_property
+    def told(self) -> object:
+        """The JSON value that was told."""
+        request = self.exchange.request
+        return request.document if request.operation is Operation.CALLBACK else self.document
+
+    @cached_property
+    def state(self) -> State | None:
+        """The state that was told of the task; none where it cannot be read for certain.
+
+        Of the objects in one another, the outermost that has a known status says it, if it has no other task's id.
+        """
+        objects = [self.told] if isinstance(self.told, dict) else []
+        for _ in range(_DEEPEST_NOTICE):
+            states = {self._state_in(each) for each in objects} - {None}
+            if states:
+                return states.pop() if len(states) == 1 else None
+            objects = [inner for each in objects for inner in each.values() if isinstance(inner, dict)]
+        return None
+
+    @property
+    def has_content(self) -> bool:
+        """Whether this is more than a sign of life: no head of an answer, no comment, no end."""
+        return bool(self._content or self._name) and not self._content.startswith(b":")
+
+    @cached_property
+    def hints_at_an_end(self) -> bool:
+        """Whether it cannot be read, and yet speaks of an ended task in some way."""
+        text = f"{self._name} {self._content.decode(errors='replace')}".lower()
+        names = {name for name, state in self.story.terms.states.items() if state in TERMINAL}
+        return self.state is None and any(name.lower() in text for name in {*names, *TERMINAL, "cancel"})
+
+    @property
+    def _content(self) -> bytes:
+        if self.exchange.request.operation is Operation.CALLBACK:
+            return self.exchange.request.content or b""
+        return self.exchange.answer.content if self.exchange.answer else b""
+
+    @property
+    def _name(self) -> str:
+        return (self.exchange.answer and self.exchange.answer.header("event")) or ""
+
+    def _state_in(self, document: dict[str, object]) -> State | None:
+        name, task_id = document.get("status"), document.get("task_id")
+        if isinstance(task_id, str) and task_id != self.exchange.request.path_id:
+            return None
+        return self.story.terms.states.get(name) if isinstance(name, str) else None
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """All that was heard of one task over one event stream, or at its callback URL, in order; and how that ended."""
+
+    task: Task
+    notices: tuple[Notice, ...]
+    end: Notice | None
+
+    @property
+    def told(self) -> list[Notice]:
+        """The notices that told a state."""
+        return [notice for notice in self.notices if notice.state is not None]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the target closed the stream itself."""
+        return self.end is not None and self.end.exchange.lost == ENDED
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it might have gone on, and nobody listened any longer."""
+        return self.end is not None and self.end.exchange.lost == GIVEN_UP
+
+    def is_open_at(self, instant: float) -> bool:
+        """Whether the stream had shown itself by then, and was not over."""
+        began = bool(self.notices) and self.notices[0].exchange.ended_at <= instant
+        return began and (self.end is None or self.end.exchange.ended_at >= instant)
+
+
 class Story:
     """What was said to and about `tasks`, in the order in which it was sent; immutable.
 
@@ -267,6 +361,35 @@ class Story:
     def submits(self) -> tuple[Moment, ...]:
         """Every submit, in the order of sending."""
         return self._moments(Operation.SUBMIT)
+
+    @cached_property
+    def events(self) -> tuple[Notice, ...]:
+        """Every event of a stream that told a state of one of the tasks, in the order in which they were read."""
+        found = [notice for stream in self.streams for notice in stream.told]
+        return tuple(sorted(found, key=lambda notice: (notice.exchange.ended_at, notice.exchange.number)))
+
+    @cached_property
+    def callbacks(self) -> tuple[Notice, ...]:
+        """Every call to a callback URL that told a state of one of the tasks, in the order in which they came."""
+        found = [notice for url in self.callback_urls for notice in url.told]
+        return tuple(sorted(found, key=lambda notice: (notice.exchange.sent_at, notice.exchange.number)))
+
+    @cached_property
+    def streams(self) -> tuple[Hearing, ...]:
+        """Every event stream of one of the tasks."""
+        by_opening: dict[tuple[str | None, float], list[Notice]] = {}
+        for notice in self._notices(Operation.STREAM):
+            request = notice.exchange.request
+            by_opening.setdefault((request.path_id, notice.exchange.sent_at), []).append(notice)
+        return tuple(_hearings(by_opening.values()))
+
+    @cached_property
+    def callback_urls(self) -> tuple[Hearing, ...]:
+        """What came to the callback URL of each task that was given one."""
+        by_url: dict[str, list[Notice]] = {}
+        for notice in self._notices(Operation.CALLBACK):
+            by_url.setdefault(notice.exchange.request.url, []).append(notice)
+        return tuple(_hearings(by_url.values()))
 
     @cached_property
     def answered_cancels(self) -> tuple[tuple[Moment, Task], ...]:
@@ -354,6 +477,9 @@ class Story:
                     seen.add((moment.role, Form.BODY))
         return frozenset(seen)
 
+    def _notices(self, operation: Operation) -> Iterator[Notice]:
+        return (Notice(self, each) for each in self.exchanges if each.request.operation is operation)
+
     def _moments(self, operation: Operation) -> tuple[Moment, ...]:
         return tuple(Moment(self, each) for each in self.exchanges if each.request.operation is operation)
 
@@ -406,6 +532,20 @@ class Story:
             task.task_id: [read for read in self.queries_of(task) if read.state is not None and read.shows(task)]
             for task in self.tasks
         }
+
+
+def _hearings(groups: Iterable[list[Notice]]) -> Iterator[Hearing]:
+    """What was heard by each listener; the notice that nobody listens any longer, or that a stream is over, ends it."""
+    for notices in groups:
+        task, ends = notices[0].task, [notice for notice in notices if _is_end(notice.exchange)]
+        if task is not None:
+            others = tuple(notice for notice in notices if notice not in ends)
+            yield Hearing(task, others, ends[-1] if ends else None)
+
+
+def _is_end(heard: Exchange) -> bool:
+    """Whether nothing was heard here, neither an answer nor a call."""
+    return heard.answer is None and heard.request.content is None
 
 
 def _acted_on(found: Effects) -> list[Task]:

@@ -11,8 +11,10 @@ from conformance.checks import judgements
 from conformance.exchange import Form, Operation
 from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
-from conformance.story import OK, Story
+from conformance.story import OK, Notice, Story
 from conformance.target.call import Call, Timed, by
+from conformance.target.ears import Ear
+from conformance.target.profile import Capability
 from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
 from conformance.verdict import Judgement, Outcome
 from conformance.windows import hits
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from conformance.exchange import Exchange, Request
     from conformance.life import Reruns
     from conformance.run import Run
+    from conformance.target.callback import Subscription
     from conformance.target.credentials import Credential
 
 _FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
@@ -123,25 +126,34 @@ class Telling:
         self._run = teller.run
         self._first = first
         self._stages: dict[str, Stage] = {}
+        self._ears: list[Ear] = []
 
     def task(
-        self, state: State = State.PENDING, *, out: str | None = AUTO, like: State | None = None, role: str = "owner"
+        self,
+        state: State = State.PENDING,
+        *,
+        out: str | None = AUTO,
+        like: State | None = None,
+        role: str = "owner",
+        callback: bool = False,
     ) -> Task:
         """A task in `state`: made for this story, or, completed and failed, one of those that all stories share.
 
-        `like` submits by the recipe of another state. A cancelled task is made by cancelling a pending one.
+        `like` submits by the recipe of another state. A cancelled task is made by cancelling a pending one. One with a
+        `callback` is the story's own; where no callback can be received it is a task like any other.
 
         Raises:
             OutOfReach: the target cannot be brought to show one.
         """
-        if state in _SHARED and role == "owner":
+        if state in _SHARED and role == "owner" and not callback:
             return self._shared(state, named=out is not None)
         if state is State.CANCELLED:
-            task = self.task(State.PENDING, out=out, like=like, role=role)
+            task = self.task(State.PENDING, out=out, like=like, role=role, callback=callback)
             self.cancel(by(Form.PATH, task), role=role)
             self.query(task)
             return task
-        stage = self._submit(like or state, role=role, out_task_id=out)
+        submit = self._subscribed if callback else self._submit
+        stage = submit(like or state, role=role, out_task_id=out)
         self._adopt(stage)
         if state is not State.PENDING:
             self.wait(stage.task)
@@ -155,13 +167,15 @@ class Telling:
         out: str | None = AUTO,
         role: str = "owner",
         races: Literal["", "start", "end"] = "",
+        callback: bool = False,
     ) -> Task:
         """A task by one variant of the recipe for a state, not waited for; with the step that its cancel `races`.
 
         Raises:
             OutOfReach: it cannot be submitted.
         """
-        stage = self._submit(like, role=role, out_task_id=out, variant=variant)
+        submit = self._subscribed if callback else self._submit
+        stage = submit(like, role=role, out_task_id=out, variant=variant)
         stage.task = replace(stage.task, races=races)
         self._adopt(stage)
         return stage.task
@@ -210,14 +224,46 @@ class Telling:
         after: str | None = None,
         variant: int | None = None,
         send: Callable[[str, dict[str, object]], list[Exchange]] | None = None,
+        callback_url: str | None = None,
     ) -> Stage:
         try:
             return self._run.provision.submit(
-                self.number, state, role=role, out_task_id=out_task_id, after=after, variant=variant, send=send
+                self.number,
+                state,
+                role=role,
+                out_task_id=out_task_id,
+                after=after,
+                variant=variant,
+                send=send,
+                callback_url=callback_url,
             )
         except NotAccepted as error:
             self.exchanges += error.exchanges
             raise
+
+    def _subscribed(self, state: State, *, role: str, out_task_id: str | None, variant: int | None = None) -> Stage:
+        """Submit a task with a callback URL of its own; without one, where no callback can be received."""
+        subscription = self._run.ears.subscribe()
+        if subscription is None:
+            return self._submit(state, role=role, out_task_id=out_task_id, variant=variant)
+        try:
+            url = subscription.url
+            stage = self._submit(state, role=role, out_task_id=out_task_id, variant=variant, callback_url=url)
+        except NotAccepted:
+            stage = self._submit(state, role=role, out_task_id=out_task_id, variant=variant)
+            reason = "submit takes a body without callback_url, and refuses the same body with one"
+            self._run.ears.give_up(Capability.CALLBACK, reason)
+            return stage
+        if _named_once(stage, subscription):
+            self._ears.append(Ear(stage.task, subscription))
+        return stage
+
+    def listen(self, task: Task) -> None:
+        """Open an event stream of a task, and follow it beside what is said; nothing, where the target has none."""
+        ear = self._run.ears.stream(task)
+        if ear is not None:
+            self._ears.append(ear)
+            self._overhear(ear)
 
     def query(self, task: Task, *, form: Form = Form.TASK_ID, fresh: bool = False) -> Exchange:
         """Ask for a task by one of its identifiers, with its owner's key."""
@@ -312,6 +358,7 @@ class Telling:
     def verify(self) -> None:
         """Have every check judge the story, and leave nothing of it running."""
         self._keep_or_end()
+        self._hear_out()
         self.alone_until = time.monotonic()
         self._run.journal.end_story(self.number, self.alone_until)
         self.judge()
@@ -355,6 +402,7 @@ class Telling:
                 self.query(task)
             elif task_id in self.lingers:
                 self.cancel(by(Form.PATH, task), role=task.role)
+        self.stop_listening()
         self.judge()
 
     def wait_out(self, at_most: float) -> None:
@@ -363,6 +411,25 @@ class Telling:
             self._cast(self._run.provision.due(self.tasks[task_id]))
         if (left := self.watched_until - time.monotonic()) < at_most:
             time.sleep(max(0.0, left))
+
+    def stop_listening(self) -> None:
+        """Hear no more; what was heard so far belongs to the story."""
+        for ear in self._ears:
+            self._run.ears.stop(ear)
+            self._overhear(ear)
+        self._ears.clear()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a stream or a callback URL of this story is still listened to."""
+        return bool(self._ears)
+
+    @property
+    def listens_until(self) -> float:
+        """The instant by which all that the story listens to has surely been told."""
+        for ear in self._ears:
+            self._overhear(ear)
+        return 0.0 if all(map(self._has_told, self._ears)) else self.alone_until + self._run.terms.notice
 
     @property
     def watched_until(self) -> float:
@@ -420,6 +487,32 @@ class Telling:
         name = answer.document.get("status")
         return self._run.terms.states.get(name) if isinstance(name, str) else None
 
+    def _hear_out(self) -> None:
+        """Wait a moment for what is about to be told; what is not remains listened to, as far as there is room."""
+        now = time.monotonic()
+        for ear in self._ears:
+            until = now + self._run.ears.patience(ear)
+            while not self._is_done(ear) and ear.listener.has_more(until):
+                self._overhear(ear)
+            self._run.ears.learn(ear, told=self._has_told(ear))
+        self._ears = [ear for ear in self._ears if not ear.is_over]
+        for ear in self._ears:
+            if not self._run.ears.has_room_for(ear):
+                self._run.ears.stop(ear)
+                self._overhear(ear)
+        self._ears = [ear for ear in self._ears if not ear.is_over]
+
+    def _overhear(self, ear: Ear) -> None:
+        self.exchanges += self._run.ears.collect(self.number, ear)
+
+    def _is_done(self, ear: Ear) -> bool:
+        return ear.is_over or (not ear.is_stream and self._has_told(ear))
+
+    def _has_told(self, ear: Ear) -> bool:
+        """Whether a listener was told the end of its task, or can be told no more."""
+        story = self.told()
+        return ear.is_over or any(Notice(story, each).state in TERMINAL for each in ear.heard)
+
     def _keep_or_end(self) -> None:
         """End what still runs; the first story of a test keeps what is sure to hold, to be looked at again."""
         story = self.told()
@@ -432,3 +525,11 @@ class Telling:
                 self.lingers.add(task_id)
             elif not reads or reads[-1].state in LIVE:
                 self.cancel(by(Form.PATH, task), role=task.role)
+
+
+def _named_once(stage: Stage, subscription: Subscription) -> bool:
+    """Whether just one task was given that URL: a submit that was sent twice may have made two."""
+    if len(stage.exchanges) != 1:
+        return False
+    asked = stage.exchanges[0].request.document
+    return isinstance(asked, dict) and asked.get("callback_url") == subscription.url

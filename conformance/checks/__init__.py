@@ -6,7 +6,7 @@ requirement; importing this package imports all families.
 
 from __future__ import annotations
 
-from conformance.checks import auth, bill, err, idemp, ident, iso, parity, race, state
+from conformance.checks import auth, bill, err, idemp, ident, iso, notify, parity, race, state
 from conformance.checks.registry import CHECKS, judgements
 
-__all__ = ["CHECKS", "auth", "bill", "err", "idemp", "ident", "iso", "judgements", "parity", "race", "state"]
+__all__ = ["CHECKS", "auth", "bill", "err", "idemp", "ident", "iso", "judgements", "notify", "parity", "race", "state"]

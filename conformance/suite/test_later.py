@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conformance.teller import Teller
 
 
-@pytest.mark.aims("STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9")
+@pytest.mark.aims("STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "NOTIFY-1", "NOTIFY-2")
 @pytest.mark.last
 def test_looking_again(teller: Teller) -> None:
     """One wait for all stories together; then queries and further cancels, each form in its turn."""

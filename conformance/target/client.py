@@ -24,6 +24,7 @@ from conformance.exchange import ABSENT, Answer, Exchange, Operation, Request
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
 from conformance.target.raw import exchange_bytes, head_bytes
+from conformance.target.stream import MEDIA_TYPE, Opening
 from conformance.target.together import Flight, Shot, fired
 
 if TYPE_CHECKING:
@@ -174,6 +175,41 @@ class Client:
         ):
             self.holds_back = False  # perhaps something on the way gives up on half a request
         return [self._over(*each, flight) for each, flight in zip(begun, flights, strict=True)]
+
+    def opening(self, role: str, task_id: str) -> Opening:
+        """What opens an event stream of a task, for whoever follows it."""
+        route = self._contract.routes["stream"]
+        key, masked = self._shown_key(role, None)
+        ours = [(name, MEDIA_TYPE if name == "accept" else value) for name, value in _OURS]
+        url = self._url("stream", route, task_id)
+        request = Request(
+            operation=Operation.STREAM, role=role, method=route.method, url=url, headers=masked, path_id=task_id
+        )
+        self._keep_rate()
+        return Opening(
+            request=request,
+            headers=(*ours, *key),
+            context=self._secure_context(),
+            within=self._profile.limits.timeout,
+        )
+
+    def without_secrets(self, heard: Exchange) -> Exchange:
+        """What a target told unasked, every key in it masked."""
+        request, answer = heard.request, heard.answer
+        if request.content is not None:
+            request = replace(request, content=self._without_secrets(request.content))
+        if request.operation is Operation.CALLBACK:
+            named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+            request = replace(request, headers=tuple(self._shown_headers(named)))
+        if answer is not None:
+            named = [
+                (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+                for name, value in answer.headers
+            ]
+            answer = replace(
+                answer, headers=tuple(self._shown_headers(named)), content=self._without_secrets(answer.content)
+            )
+        return replace(heard, request=request, answer=answer)
 
     def _begun(self, story: int, request: Request) -> tuple[int, Request]:
         """A request in the journal, before any of it leaves; and as it stands there."""

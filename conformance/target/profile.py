@@ -152,6 +152,13 @@ def _pointer(text: str) -> str:
     return text
 
 
+def _socket(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not re.fullmatch(r"\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+", host) or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError("an address and a port from 1 to 65535, as 0.0.0.0:8765")
+    return text
+
+
 def _header_name(text: str) -> str:
     if not _HEADER_NAME.fullmatch(text):
         raise ValueError("the name of an HTTP header: letters, digits and dashes")
@@ -276,6 +283,9 @@ class Paths(_Table):
     )
     cancel: CommonPath | None = Field(
         default=None, description="path of cancel by an identifier in the body", examples=["/tasks/cancel"]
+    )
+    stream: Annotated[str, AfterValidator(_path_of_a_task)] | None = Field(
+        default=None, description="path of a task's event stream", examples=["/tasks/stream/{task_id}"]
     )
 
 
@@ -461,6 +471,31 @@ class Limits(_Table):
         examples=[60.0],
     )
 
+    notice: Seconds = Field(
+        default=10.0,
+        description="seconds after which an event stream, or a callback URL, has surely been told, 0 to 86400",
+        examples=[10.0],
+    )
+
+
+class Callback(_Table):
+    """Where the target can call us; without a word, on the loopback that it is on itself."""
+
+    url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None,
+        description="URL at which the target reaches the suite; a path is put after it",
+        examples=["https://hooks.example.com/conformance"],
+    )
+    listen: Annotated[str, AfterValidator(_socket)] | None = Field(
+        default=None, description="address and port at which the suite listens for that", examples=["0.0.0.0:8765"]
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.url is None) != (self.listen is None):
+            raise ValueError("url and listen together, or neither")
+        return self
+
 
 class Allowance(_Table):
     """What a run may spend; without a figure there is no limit."""
@@ -528,6 +563,11 @@ class Profile(_Table):
     )
     account: Account = Field(
         default=Account(), description="where credits are read", examples=[{"header": "X-Quota-Remaining-Credits"}]
+    )
+    callback: Callback = Field(
+        default=Callback(),
+        description="where the target can call us",
+        examples=[{"url": "https://hooks.example.com/conformance", "listen": "0.0.0.0:8765"}],
     )
     limits: Limits = Field(default=Limits(), description="what a run keeps to", examples=[{"timeout": 30.0}])
     budget: Allowance = Field(

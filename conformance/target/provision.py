@@ -143,9 +143,10 @@ class Provision:
         out_task_id: str | None = AUTO,
         after: str | None = None,
         variant: int | None = None,
+        callback_url: str | None = None,
         send: Callable[[str, dict[str, object]], list[Exchange]] | None = None,
     ) -> Stage:
-        """Submit a task by the recipe of `state`; it is not waited for.
+        """Submit a task by the recipe of `state`; it is not waited for. Its `callback_url` is to be told of its end.
 
         `send` is given the role and the body, where the request is to go out in another way than by itself.
 
@@ -163,12 +164,14 @@ class Provision:
         body = dict(recipe.body)
         if out_task_id is not None:
             body["out_task_id"] = fresh_identifier() if out_task_id == AUTO else out_task_id
+        if callback_url is not None:
+            body["callback_url"] = callback_url
         try:
             self._budget.admit(recipe.price)
         except BudgetSpent as error:
             raise OutOfReach(str(error)) from error
         exchanges = send(role, body) if send else self._client.submit(story, role, body)
-        return self._submitted(recipe, role, body.get("out_task_id"), exchanges, after)
+        return self._submitted(recipe, role, body, exchanges, after)
 
     def bring(self, story: int, stage: Stage) -> Stage:
         """Wait until the task of `stage` is in the state of its recipe.
@@ -255,9 +258,9 @@ class Provision:
         return replace(task, due=task.submitted_at + lasted * _OVER + _FIRST_PAUSE)
 
     def _submitted(
-        self, recipe: Recipe, role: str, out_task_id: str | None, exchanges: list[Exchange], after: str | None
+        self, recipe: Recipe, role: str, body: dict[str, Any], exchanges: list[Exchange], after: str | None
     ) -> Stage:
-        last = exchanges[-1]
+        last, out_task_id = exchanges[-1], body.get("out_task_id")
         document = last.answer.document if last.answer else None
         task_id = document.get("task_id") if isinstance(document, dict) else None
         accepted = last.answer is not None and last.answer.status in _ACCEPTED
@@ -268,7 +271,7 @@ class Provision:
         if not made:
             proven = json.dumps(recipe.body) in self._accepted
             reason = f"submit was not accepted: {_short(last)}"
-            if not proven and role == "owner" and _is_ordinary(out_task_id) and _is_final(last):
+            if not proven and role == "owner" and _is_ordinary(body, recipe) and _is_final(last):
                 reason = f"{reason}; write a submit body that the target takes in [states.{recipe.state}]"
                 self.used_up[recipe.state] = reason
             raise NotAccepted(reason, exchanges, proven=proven)
@@ -355,8 +358,10 @@ def fresh_identifier() -> str:
     return f"{secrets.token_hex(5)}-conformance"
 
 
-def _is_ordinary(out_task_id: str | None) -> bool:
-    return out_task_id is None or out_task_id.endswith("-conformance")
+def _is_ordinary(body: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether a body asks for nothing beyond the recipe that a target may dislike."""
+    added = body.keys() - (recipe.body or {}).keys()
+    return added <= {"out_task_id"} and body.get("out_task_id", "-conformance").endswith("-conformance")
 
 
 def _is_final(exchange: Exchange) -> bool:

@@ -1,0 +1,158 @@
+"""NOTIFY: who else is told how a task ended, over an open event stream and at its callback URL.
+
+Whoever listens is to be told what cancel answered and query shows. Where these two disagree there is nothing to hold a
+notice against: other rows judge that. What is told in a way that cannot be read is undecided, and so is what a network
+may have swallowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from conformance.checks.findings import broken, held, undecided
+from conformance.checks.registry import check
+from conformance.lawful import Task
+from conformance.states import TERMINAL
+from conformance.story import Hearing, Moment, Notice, Story
+from conformance.verdict import Judgement
+
+_ANSWERED: Final = range(200, 300)
+_AT_ONCE: Final = 1.0
+"""Seconds within which a call was answered, so that no patience of the caller's had run out."""
+
+
+@check("NOTIFY-1")
+def streams_end_with_what_cancel_answered(story: Story) -> Iterator[Judgement]:
+    """An event stream that was open when the cancel left tells the state that it answered, last of all."""
+    for stream in story.streams:
+        answers = [each for each in story.stops_showing(stream.task) if each.state in TERMINAL]
+        last = stream.notices[-1] if stream.notices else stream.end
+        if answers and last is not None:
+            yield _agreed(last, stream.task) or _ends_with(stream, answers[0])
+
+
+@check("NOTIFY-2")
+def callbacks_tell_the_end_once(story: Story) -> Iterator[Judgement]:
+    """The callback URL of a task that has ended is told its state, and is not told again once we have answered."""
+    for url in story.callback_urls:
+        seen = _sightings(story, url.task)
+        if seen:
+            yield _agreed(seen[0], url.task) or _told_once(url, seen[0])
+
+
+def _sightings(story: Story, task: Task) -> list[Moment]:
+    """The answers that showed the task ended, of cancels and of queries, in order."""
+    shown = [*story.stops_showing(task), *story.reads_of(task)]
+    return sorted((each for each in shown if each.state in TERMINAL), key=lambda each: each.exchange.ended_at)
+
+
+def _agreed(moment: Moment, task: Task) -> Judgement | None:
+    """That there is nothing to hold notices against, where cancels and queries show different ends."""
+    states = {each.state for each in _sightings(moment.story, task) if each.state is not None}
+    shown = " and ".join(sorted(states))
+    return undecided(moment, f"cancels and queries show the task {shown}") if len(states) > 1 else None
+
+
+def _ends_with(stream: Hearing, answer: Moment) -> Judgement:
+    """What the stream told, against what the cancel answered."""
+    wanted = f"status {answer.state} on the open event stream, as exchange {answer.exchange.number} answered"
+    other = _another_end(stream, answer)
+    if other is not None:
+        return broken(other, wanted, f"status {other.state}")
+    last = stream.told[-1] if stream.told else None
+    if last is not None and last.state is answer.state:
+        return held(last)
+    end = stream.end
+    if end is None:
+        return undecided(stream.notices[-1], "the stream was not followed to its end")
+    if not stream.is_open_at(answer.exchange.sent_at):
+        return undecided(end, f"no stream was open when the cancel left: {_how(stream)}")
+    if _is_unreadable(stream):
+        return undecided(end, "the stream told something that cannot be read")
+    if stream.ended:
+        return broken(end, wanted, f"its end, after {_words(last)}")
+    if stream.given_up:
+        return _silent(stream, answer, f"{wanted}, within {answer.story.terms.notice:g} s")
+    return undecided(end, f"the stream was cut: {end.exchange.lost}")
+
+
+def _silent(stream: Hearing, answer: Moment, wanted: str) -> Judgement:
+    """One silent connection may be one that a network let hang; one that lives on, or two of them, are the target's."""
+    assert stream.end is not None  # noqa: S101 - it was given up
+    since = answer.exchange.ended_at
+    listened = stream.end.exchange.ended_at - since
+    if listened < answer.story.terms.notice:
+        return undecided(stream.end, f"nobody listened for longer than {listened:.1f} s after the cancel")
+    alive = any(notice.exchange.ended_at > since for notice in stream.notices)
+    silent = [
+        each
+        for each in answer.story.streams
+        if each.task == stream.task
+        and each.given_up
+        and each.is_open_at(answer.exchange.sent_at)
+        and not (each.told and each.told[-1].state in TERMINAL)
+    ]
+    if not alive and len(silent) == 1:
+        return undecided(stream.end, "the stream fell silent, and may have been lost on the way")
+    return broken(stream.end, wanted, f"a stream that goes on after {_words(stream.told[-1] if stream.told else None)}")
+
+
+def _told_once(url: Hearing, seen: Moment) -> Judgement:
+    """What came to the URL, against what the target shows of the task."""
+    wanted = f"status {seen.state} told to the callback URL, once, as exchange {seen.exchange.number} shows it"
+    other = _another_end(url, seen)
+    if other is not None:
+        return broken(other, wanted, f"status {other.state}")
+    told = [call for call in url.told if call.state is seen.state]
+    again = _told_again(told)
+    if again is not None:
+        return broken(again, wanted, f"the same once more, after exchange {told[0].exchange.number} had been answered")
+    if told:
+        return held(told[0])
+    return _untold(url, seen, wanted)
+
+
+def _untold(url: Hearing, seen: Moment, wanted: str) -> Judgement:
+    """That nothing came is certain only where the target was heard to call elsewhere, and was waited for."""
+    story, end = seen.story, url.end
+    if _is_unreadable(url):
+        return undecided(seen, "the callback URL was told something that cannot be read")
+    waited = end.exchange.ended_at - seen.exchange.ended_at if end is not None else 0.0
+    if waited < story.terms.notice:
+        return undecided(seen, "the callback URL was not listened to for long enough")
+    witness = next((call for call in story.callbacks if call.task != url.task and call.state in TERMINAL), None)
+    if witness is None:
+        return undecided(seen, "no callback came, for this task or another: perhaps the target cannot reach the suite")
+    number = witness.exchange.number
+    return broken(seen, wanted, f"no call within {waited:.1f} s, while another task's URL was told (exchange {number})")
+
+
+def _told_again(told: list[Notice]) -> Notice | None:
+    """The first call that follows one which was answered whole, with a 2xx, and before anybody's patience ran out."""
+    for first, second in pairwise(told):
+        call = first.exchange
+        if call.answer is not None and call.answer.status in _ANSWERED and call.ended_at - call.sent_at <= _AT_ONCE:
+            return second
+    return None
+
+
+def _another_end(heard: Hearing, shown: Moment) -> Notice | None:
+    """The first notice that tells of another end than the one shown."""
+    return next((each for each in heard.told if each.state in TERMINAL and each.state is not shown.state), None)
+
+
+def _is_unreadable(heard: Hearing) -> bool:
+    """Whether some of what was told, though it cannot be read, may have told of the end."""
+    told = [notice for notice in heard.notices if notice.has_content]
+    return any(notice.hints_at_an_end for notice in told) or (bool(told) and not heard.told)
+
+
+def _how(stream: Hearing) -> str:
+    head = stream.notices[0] if stream.notices else stream.end
+    return f"{head.status}" if head is not None and head.status is not None else "nothing was heard of it before"
+
+
+def _words(last: Notice | None) -> str:
+    return f"status {last.state}" if last is not None else "no word"
