@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from conftest import Speak
 
 TEXT = CONTRACT.text
-FOUR_ROUTES = {
+ROUTES = {
     "cancel_task": Route("POST", "/tasks/cancel/{task_id}"),
     "cancel": Route("POST", "/tasks/cancel"),
     "query": Route("POST", "/tasks/query"),
     "submit": Route("POST", "/tasks/submit"),
+    "stream": Route("GET", "/tasks/stream/{task_id}"),
 }
 
 
@@ -47,7 +48,13 @@ def judged(contract: Contract, requirement: str, status: int, code: str) -> str:
 
 def test_the_routes_are_those_of_the_document() -> None:
     """Each is found by its operation id."""
-    assert CONTRACT.routes == FOUR_ROUTES
+    assert CONTRACT.routes == ROUTES
+
+
+def test_the_stream_may_be_left_out() -> None:
+    """Then it is where the surrounding documentation has it."""
+    contract = changed(("operationId: streamTask", "operationId: followTask"), ("/tasks/stream/", "/elsewhere/"))
+    assert contract.routes == CONTRACT.routes
 
 
 def test_another_document_changes_what_is_sent(speak: Speak) -> None:

@@ -1,6 +1,7 @@
 """The contract is valid OpenAPI, and what it shows is what it says."""
 
 import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,12 @@ def test_an_example_in_a_list_does_not_fit(schema: str, value: object) -> None:
 
 def test_every_answer_and_body_shows_an_example() -> None:
     """Whatever has a content has a schema, and at least one example of it."""
-    bodies = [operation["requestBody"] for operation in OPERATIONS.values()]
+    bodies = [operation["requestBody"] for operation in OPERATIONS.values() if "requestBody" in operation]
+    assert len(bodies) == 4
     for described in [*RESPONSES.values(), *bodies]:
-        media = described["content"]["application/json"]
-        assert media["schema"]
-        assert media["examples"]
+        for media in described["content"].values():
+            assert media["schema"]
+            assert media["examples"]
 
 
 def test_cancel_shows_every_terminal_state_and_no_other() -> None:
@@ -130,6 +132,17 @@ def test_both_routes_of_cancel_and_query_document_the_same_refusals(route: str) 
         "413": "BodyTooLarge",
         "429": "TooManyRequests",
     }
+
+
+def test_the_stream_tells_of_a_task_until_it_has_ended() -> None:
+    """What the example shows are tasks, the last of them over, in the only content that is no JSON."""
+    [media] = RESPONSES["TaskEvents"]["content"].items()
+    shown = media[1]["examples"]["cancelled"]["value"]
+    tasks = [json.loads(line.removeprefix("data: ")) for line in shown.splitlines() if line.startswith("data: ")]
+    assert media[0] == "text/event-stream"
+    assert all(fits(task, "/components/schemas/TaskByState") for task in tasks)
+    assert tasks[-1]["status"] in SCHEMAS["TaskStatus"]["x-terminal"]
+    assert {*statuses("streamTask")} == {"200", "401", "404", "429"}
 
 
 def test_submit_names_a_body_for_every_state_it_can_lead_to() -> None:

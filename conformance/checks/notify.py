@@ -61,42 +61,42 @@ def _ends_with(stream: Hearing, answer: Moment) -> Judgement:
     other = _another_end(stream, answer)
     if other is not None:
         return broken(other, wanted, f"status {other.state}")
-    last = stream.told[-1] if stream.told else None
-    if last is not None and last.state is answer.state:
-        return held(last)
-    end = stream.end
-    if end is None:
+    if stream.told and stream.told[-1].state is answer.state:
+        return held(stream.told[-1])
+    if stream.end is None:
         return undecided(stream.notices[-1], "the stream was not followed to its end")
     if not stream.is_open_at(answer.exchange.sent_at):
-        return undecided(end, f"no stream was open when the cancel left: {_how(stream)}")
+        return undecided(stream.end, f"no stream was open when the cancel left: {_how(stream)}")
+    return _ends_without(stream, stream.end, answer, wanted)
+
+
+def _ends_without(stream: Hearing, end: Notice, answer: Moment, wanted: str) -> Judgement:
+    """An open stream did not tell, last of all, what the cancel answered: how it ended says whose fault that is."""
+    last = f"status {stream.told[-1].state}" if stream.told else "no word"
     if _is_unreadable(stream):
         return undecided(end, "the stream told something that cannot be read")
     if stream.ended:
-        return broken(end, wanted, f"its end, after {_words(last)}")
-    if stream.given_up:
-        return _silent(stream, answer, f"{wanted}, within {answer.story.terms.notice:g} s")
-    return undecided(end, f"the stream was cut: {end.exchange.lost}")
+        return broken(end, wanted, f"its end, after {last}")
+    if not stream.given_up:
+        return undecided(end, f"the stream was cut: {end.exchange.lost}")
+    notice = answer.story.terms.notice
+    listened = end.exchange.ended_at - answer.exchange.ended_at
+    if listened < notice:
+        return undecided(end, f"nobody listened for longer than {listened:.1f} s after the cancel")
+    if not _is_alive(stream, answer):
+        return undecided(end, "the stream fell silent, and may have been lost on the way")
+    return broken(end, f"{wanted}, within {notice:g} s", f"a stream that goes on after {last}")
 
 
-def _silent(stream: Hearing, answer: Moment, wanted: str) -> Judgement:
-    """One silent connection may be one that a network let hang; one that lives on, or two of them, are the target's."""
-    assert stream.end is not None  # noqa: S101 - it was given up
-    since = answer.exchange.ended_at
-    listened = stream.end.exchange.ended_at - since
-    if listened < answer.story.terms.notice:
-        return undecided(stream.end, f"nobody listened for longer than {listened:.1f} s after the cancel")
-    alive = any(notice.exchange.ended_at > since for notice in stream.notices)
+def _is_alive(stream: Hearing, answer: Moment) -> bool:
+    """Whether the silence is the target's: on a line that lives on, or on two of them, which no network lets hang."""
+    others = [each for each in answer.story.streams if each.task == stream.task and each.given_up]
     silent = [
         each
-        for each in answer.story.streams
-        if each.task == stream.task
-        and each.given_up
-        and each.is_open_at(answer.exchange.sent_at)
-        and not (each.told and each.told[-1].state in TERMINAL)
+        for each in others
+        if each.is_open_at(answer.exchange.sent_at) and not any(notice.state in TERMINAL for notice in each.told)
     ]
-    if not alive and len(silent) == 1:
-        return undecided(stream.end, "the stream fell silent, and may have been lost on the way")
-    return broken(stream.end, wanted, f"a stream that goes on after {_words(stream.told[-1] if stream.told else None)}")
+    return len(silent) > 1 or any(each.exchange.ended_at > answer.exchange.ended_at for each in stream.notices)
 
 
 def _told_once(url: Hearing, seen: Moment) -> Judgement:
@@ -152,7 +152,3 @@ def _is_unreadable(heard: Hearing) -> bool:
 def _how(stream: Hearing) -> str:
     head = stream.notices[0] if stream.notices else stream.end
     return f"{head.status}" if head is not None and head.status is not None else "nothing was heard of it before"
-
-
-def _words(last: Notice | None) -> str:
-    return f"status {last.state}" if last is not None else "no word"
