@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.types import Receive, Scope, Send
 
+    from conformance.reference.store import Task
+
 MOST_BYTES: Final = 1 << 20
 
 _VALID_KEYS: Final = frozenset(KEYS.values()) - {REVOKED}
@@ -127,18 +129,27 @@ class Api:
         return StreamingResponse(self.events(key, identifier), media_type="text/event-stream")
 
     async def events(self, key: str, identifier: Identifier) -> AsyncIterator[str]:
-        """Tell each state of a task once, and a comment now and then so that the line stays open."""
+        """Tell each state of a task, and a comment now and then so that the line stays open."""
+        async for task in self.watch(key, identifier):
+            yield ": still here\n\n" if task is None else self.event(self.service.show(task))
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """See each state of a task once, until it has ended, and nothing new now and then."""
         told, spoken_at = None, time.monotonic()
         while told not in TERMINAL and not self.closing:
             task = self.service.look_up(key, identifier)
             if task.status != told:
                 told, spoken_at = task.status, time.monotonic()
-                yield f"event: task\ndata: {_text(self.service.show(task))}\n\n"
+                yield task
                 continue
             if time.monotonic() - spoken_at > _KEEP_ALIVE:
                 spoken_at = time.monotonic()
-                yield ": still here\n\n"
+                yield None
             await asyncio.sleep(_BLINK)
+
+    def event(self, document: Document) -> str:
+        """Write a task as an event."""
+        return f"event: task\ndata: {json_text(document)}\n\n"
 
     # bodies and answers
 
@@ -200,7 +211,7 @@ class Api:
 
 def json_response(status: int, document: object) -> Response:
     """Make a response with `document` as JSON."""
-    return Response(_text(document).encode(), status, media_type="application/json")
+    return Response(json_text(document).encode(), status, media_type="application/json")
 
 
 def read_object(content: bytes) -> Document:
@@ -238,7 +249,8 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-def _text(document: object) -> str:
+def json_text(document: object) -> str:
+    """Write `document` as JSON, without spaces."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 

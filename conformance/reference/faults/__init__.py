@@ -10,6 +10,7 @@ from conformance.reference.faults import (
     input,  # noqa: A004 - a family of its own
     iso,
     needles,
+    notify,
     parity,
     race,
     resolving,
@@ -29,6 +30,7 @@ __all__ = [
     "input",
     "iso",
     "needles",
+    "notify",
     "parity",
     "race",
     "resolving",

@@ -1,6 +1,6 @@
 """The strangers: lawful variants of the service, unlike it wherever the norm is silent; found by command-line names."""
 
-from conformance.reference.strangers import accounts, identifiers, lives, readings, refusals, shapes, wires
+from conformance.reference.strangers import accounts, identifiers, listeners, lives, readings, refusals, shapes, wires
 from conformance.reference.strangers.stranger import PARTS, STRANGERS, Company, Stranger
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Stranger",
     "accounts",
     "identifiers",
+    "listeners",
     "lives",
     "readings",
     "refusals",

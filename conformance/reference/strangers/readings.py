@@ -172,8 +172,9 @@ class LivesAtOtherPaths(Stranger, Api):
         "paths.query": "/api/v2/video/get",
         "paths.cancel": "/api/v2/video/stop",
         "paths.cancel_task": "/api/v2/video/stop/{task_id}",
+        "paths.stream": "/api/v2/video/watch/{task_id}",
     }
-    _usual = {"submit": "create", "query": "get", "cancel": "stop"}  # noqa: RUF012 - read only
+    _usual = {"submit": "create", "query": "get", "cancel": "stop", "stream": "watch"}  # noqa: RUF012 - read only
 
     def handler(self, request: Request) -> Handler:
         """Find the usual route of the same meaning."""

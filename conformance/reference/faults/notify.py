@@ -1,0 +1,214 @@
+"""Faults about who else is told how a task ended: over open event streams, and at callback URLs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+
+from conformance.reference.app import Api
+from conformance.reference.faults.fault import Fault
+from conformance.reference.service import TERMINAL, CancelCall, Document, Identifier, Service
+from conformance.reference.store import Task
+
+if TYPE_CHECKING:
+    from conformance.reference.store import Store
+
+_BREATH: Final = 0.2
+_SECOND: Final = 1_000_000
+_TO_TELL: Final = "SELECT * FROM tasks WHERE callback_url IS NOT NULL AND due IS NULL"
+
+Calls = list[tuple[str, Document]]
+
+
+# --- NOTIFY-1: event streams ---
+
+
+class KeepsStreamsOpenAfterACancel(Fault, Api):
+    """Never tells an open stream of a cancel, and keeps it alive."""
+
+    breaks = ("NOTIFY-1",)
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Miss what was not the worker's doing."""
+        async for task in super().watch(key, identifier):
+            while task is not None and task.status == "cancelled" and not self.closing:
+                await asyncio.sleep(_BREATH)
+                yield None
+            yield task
+
+
+class FallsSilentAfterACancel(Fault, Api):
+    """Never tells an open stream of a cancel, nor anything else."""
+
+    breaks = ("NOTIFY-1",)
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Wait for the worker, which has gone."""
+        async for task in super().watch(key, identifier):
+            if task is not None and task.status == "cancelled":
+                await asyncio.Event().wait()
+            yield task
+
+
+class BreaksStreamsOffAtACancel(Fault, Api):
+    """Ends an open stream at a cancel, without telling the state."""
+
+    breaks = ("NOTIFY-1",)
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Hang up."""
+        async for task in super().watch(key, identifier):
+            if task is not None and task.status == "cancelled":
+                return
+            yield task
+
+
+class _Misquoting(Api):
+    """Writes another status into an event than the task has."""
+
+    def misquote(self, document: Document) -> Document:
+        """Change what is told."""
+        raise NotImplementedError
+
+    def event(self, document: Document) -> str:
+        """Write it so."""
+        return super().event(self.misquote(document))
+
+
+class EndsStreamsWithRunning(Fault, _Misquoting):
+    """Ends an open stream with what a cancelled task was before: running."""
+
+    breaks = ("NOTIFY-1",)
+
+    def misquote(self, document: Document) -> Document:
+        """Tell what was known when the stream woke up."""
+        return document | {"status": "running"} if document["status"] == "cancelled" else document
+
+
+class TellsStreamsThatCancelledTasksCompleted(Fault, _Misquoting):
+    """Tells an open stream that a cancelled task has completed."""
+
+    breaks = ("NOTIFY-1",)
+
+    def misquote(self, document: Document) -> Document:
+        """Take every end for a good one."""
+        return document | {"status": "completed"} if document["status"] == "cancelled" else document
+
+
+class TellsStreamsOfTheNaturalEnd(Fault, Api):
+    """Keeps the stream of a cancelled task open until its natural end, and then tells of that."""
+
+    breaks = ("NOTIFY-1",)
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Follow the worker, which goes on."""
+        async for task in super().watch(key, identifier):
+            yield task
+            if task is not None and task.status == "cancelled":
+                await asyncio.sleep((task.ends_at - self.service.now()) / _SECOND)
+                yield task._replace(status=task.outcome)
+
+
+# --- NOTIFY-2: callbacks ---
+
+
+class _Calling(Service):
+    """Tells callback URLs something else than what came of their tasks."""
+
+    def calls(self, url: str, document: Document) -> Calls:
+        """Say what is told instead."""
+        raise NotImplementedError
+
+    def tick(self) -> Calls:
+        """Tell that."""
+        return [call for url, document in super().tick() for call in self.calls(url, document)]
+
+
+class TellsCallbacksTwice(Fault, _Calling):
+    """Tells each callback URL twice at once."""
+
+    breaks = ("NOTIFY-2",)
+
+    def calls(self, url: str, document: Document) -> Calls:
+        """Make sure."""
+        return [(url, document)] * 2
+
+
+class TellsCallbacksThatCancelledTasksFailed(Fault, _Calling):
+    """Tells the callback URL of a cancelled task that it has failed."""
+
+    breaks = ("NOTIFY-2",)
+
+    def calls(self, url: str, document: Document) -> Calls:
+        """Know only two ends."""
+        return [(url, document | {"status": "failed"} if document["status"] == "cancelled" else document)]
+
+
+class TellsNoCallbackOfACancel(Fault, _Calling):
+    """Tells callback URLs of tasks that ended by themselves, and of no other."""
+
+    breaks = ("NOTIFY-2",)
+
+    def calls(self, url: str, document: Document) -> Calls:
+        """Leave it to the worker."""
+        return [] if document["status"] == "cancelled" else [(url, document)]
+
+
+class _CallingAgain(Service):
+    """Tells a callback URL once more than it should."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.later: list[tuple[int, str, Document]] = []
+
+    def tick(self) -> Calls:
+        """Tell what is due by now, too."""
+        now = self.now()
+        due = [(url, document) for at, url, document in self.later if at <= now]
+        self.later = [call for call in self.later if call[0] > now]
+        return [*super().tick(), *due]
+
+
+class TellsCallbacksOfTheNaturalEnd(Fault, _CallingAgain):
+    """Tells the callback URL of a cancelled task again when it would have ended by itself."""
+
+    breaks = ("NOTIFY-2",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Let the worker report."""
+        ended = super().stop(call, task)
+        if task.status not in TERMINAL and ended.status == "cancelled":
+            self.later.append((task.ends_at, task.callback_url or "", self.show(ended) | {"status": task.outcome}))
+        return ended
+
+
+class TellsCallbacksAtEveryCancel(Fault, _CallingAgain):
+    """Tells the callback URL of a cancelled task again at each further cancel."""
+
+    breaks = ("NOTIFY-2",)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Report what was done, though it was nothing."""
+        if task.status == "cancelled":
+            self.later.append((self.now(), task.callback_url or "", self.show(task)))
+        return super().stop(call, task)
+
+
+class TellsCallbacksFromEachProcess(Fault, Service):
+    """Tells each callback URL once for each of its processes, which know nothing of one another."""
+
+    breaks = ("NOTIFY-2",)
+    processes = 2
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._told: set[str] = set()
+
+    def tick(self) -> Calls:
+        """Remember in this process what was told."""
+        super().tick()
+        rows: list[Any] = self.store.connection.execute(_TO_TELL).fetchall()
+        untold = [task for task in map(Task._make, rows) if task.id not in self._told]
+        self._told |= {task.id for task in untold}
+        return [(task.callback_url or "", self.show(task)) for task in untold]
