@@ -100,15 +100,16 @@ def _is_alive(stream: Hearing, answer: Moment) -> bool:
 
 
 def _told_once(url: Hearing, seen: Moment) -> Judgement:
-    """What came to the URL, against what the target shows of the task."""
+    """What came to the URL, against what the target shows of the task: the exchange that shows it can be sent again."""
     wanted = f"status {seen.state} told to the callback URL, once, as exchange {seen.exchange.number} shows it"
     other = _another_end(url, seen)
     if other is not None:
-        return broken(other, wanted, f"status {other.state}")
+        return broken(seen, wanted, f"status {other.state} in exchange {other.exchange.number}")
     told = [call for call in url.told if call.state is seen.state]
     again = _told_again(told)
     if again is not None:
-        return broken(again, wanted, f"the same once more, after exchange {told[0].exchange.number} had been answered")
+        numbers = f"exchanges {told[0].exchange.number} and {again.exchange.number}"
+        return broken(seen, wanted, f"the same twice, in {numbers}, of which the first was answered at once")
     if told:
         return held(told[0])
     return _untold(url, seen, wanted)
