@@ -168,7 +168,7 @@ class Run:
         step = max(1, len(rest) // looks)
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
         until = max(
-            (max(each.watched_until, each.listens_until, each.alone_until + watch) for each in chosen), default=now
+            (max(each.watched_until, each.listens_until(), each.alone_until + watch) for each in chosen), default=now
         )
         self.read_accounts()
         time.sleep(max(_IDLE, until - now))

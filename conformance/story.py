@@ -242,10 +242,10 @@ class Notice(Moment):
 
     @cached_property
     def hints_at_an_end(self) -> bool:
-        """Whether it cannot be read, and yet speaks of an ended task in some way."""
+        """Whether it cannot be read, and yet speaks of a state, or of an ended task, in some way."""
         text = f"{self._name} {self._content.decode(errors='replace')}".lower()
-        names = {name for name, state in self.story.terms.states.items() if state in TERMINAL}
-        return self.state is None and any(name.lower() in text for name in {*names, *TERMINAL, "cancel"})
+        names = {name.lower() for name, state in self.story.terms.states.items() if state in TERMINAL}
+        return self.state is None and any(word in text for word in {*names, *TERMINAL, "cancel", "stat"})
 
     @property
     def _content(self) -> bytes:

@@ -424,9 +424,8 @@ class Telling:
         """Whether a stream or a callback URL of this story is still listened to."""
         return bool(self._ears)
 
-    @property
     def listens_until(self) -> float:
-        """The instant by which all that the story listens to has surely been told."""
+        """The instant by which all that the story listens to has surely been told, by what was heard so far."""
         for ear in self._ears:
             self._overhear(ear)
         return 0.0 if all(map(self._has_told, self._ears)) else self.alone_until + self._run.terms.notice
@@ -496,7 +495,7 @@ class Telling:
                 self._overhear(ear)
             self._run.ears.learn(ear, told=self._has_told(ear))
         self._ears = [ear for ear in self._ears if not ear.is_over]
-        for ear in self._ears:
+        for ear in reversed(self._ears):  # those that were opened first may have been open before the cancel
             if not self._run.ears.has_room_for(ear):
                 self._run.ears.stop(ear)
                 self._overhear(ear)

@@ -82,7 +82,7 @@ def _complaints(module: str, imported: str, *, typing_only: bool) -> Iterator[st
         at_door = module.startswith(door) if door and door.endswith(".") else module == door
         served = module.startswith(f"{REFERENCE}.")
         height = layer(module)
-        if door and not at_door and not (served and top in {"socket", "urllib"}):
+        if door and not at_door and not (served and top in {"socket", "http"}):
             yield f"{module} imports {imported}, which only {door} may"
         if height is not None and height < PURE and top in ENGINES:
             yield f"{module} imports {top}, and is of a pure layer"

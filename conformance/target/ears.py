@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SHOWING: Final = 2.0
 _FIRST_WORDS: Final = 0.5
 _SOON: Final = 0.25
-_BLINK: Final = 0.03
+_BLINK: Final = 0.05
 """Seconds for which a stream is watched from its first words on: one that ends after each of them is no open one."""
 
 _OK: Final = 200
@@ -80,8 +80,11 @@ class Ears:
         self._background.close()
 
     def stream(self, task: Task) -> Ear | None:
-        """An event stream of `task`, once its first words have come; none where the target has no streams."""
-        if self._deaf[Capability.EVENT_STREAM]:
+        """An event stream of `task`, once its first words have come; none where the target has no streams.
+
+        There is none either where the profile's limit on requests in flight leaves no room beside the calls of a story.
+        """
+        if self._deaf[Capability.EVENT_STREAM] or self._open_streams() >= self._profile.limits.in_flight - 1:
             return None
         stream = Stream(self._client.opening(task.role, task.task_id), self._background)
         self._streams.append(stream)
@@ -125,9 +128,8 @@ class Ears:
         self._late = not told if not ear.is_stream else self._late
 
     def has_room_for(self, ear: Ear) -> bool:
-        """Whether it may remain, when its story is over: streams take up a share of the requests in flight."""
-        self._streams = [stream for stream in self._streams if not stream.is_over]
-        return not ear.is_stream or len(self._streams) <= self._profile.limits.in_flight // 2
+        """Whether it may remain when its story is over: streams take up a share of the requests in flight."""
+        return not ear.is_stream or self._open_streams() <= self._profile.limits.in_flight // 2
 
     def stop(self, ear: Ear) -> None:
         """Listen to this no longer, and write that down."""
@@ -137,6 +139,10 @@ class Ears:
         elif self._receiver is not None:
             self._receiver.forget(ear.listener)
             ear.listener.end()
+
+    def _open_streams(self) -> int:
+        self._streams = [stream for stream in self._streams if not stream.is_over]
+        return len(self._streams)
 
     def _look_at_head(self, heard: Exchange) -> None:
         """See by the head of an answer whether the target has event streams at all."""

@@ -443,7 +443,11 @@ class Limits(_Table):
     """What a run keeps to, whatever it asks (ruling R17)."""
 
     in_flight: int = Field(
-        default=5, ge=1, le=2000, description="requests at once, a whole number from 1 to 2000", examples=[5]
+        default=5,
+        ge=1,
+        le=2000,
+        description="requests at once, open event streams among them, a whole number from 1 to 2000",
+        examples=[5],
     )
     rate: float | None = Field(
         default=None,
