@@ -31,6 +31,10 @@ ENDED: Final = "it ended"
 GIVEN_UP: Final = "nobody listened any longer"
 """In the place of an answer, at the end of an event stream, or of the calls to a callback URL, that went on."""
 
+EVENTS: Final = "text/event-stream"
+"""The media type of an event stream."""
+
+_OK = 200
 _LONGEST_INTEGER = 400
 _DEEPEST = 64
 _PLAIN_DEPTH = 16
@@ -196,6 +200,12 @@ class Answer:
     def header(self, name: str) -> str | None:
         """The first value of a header, its name matched without regard to case."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether this is an event stream, to judge by the head of the answer."""
+        kind = (self.header("content-type") or "").partition(";")[0]
+        return self.status == _OK and kind.strip().lower() == EVENTS
 
     @cached_property
     def document(self) -> object:

@@ -288,9 +288,11 @@ class Hearing:
         return self.end is not None and self.end.exchange.lost == GIVEN_UP
 
     def is_open_at(self, instant: float) -> bool:
-        """Whether the stream had shown itself by then, and was not over."""
-        began = bool(self.notices) and self.notices[0].exchange.ended_at <= instant
-        return began and (self.end is None or self.end.exchange.ended_at >= instant)
+        """Whether the stream had shown itself by then, and was certainly not over."""
+        head = self.notices[0].exchange if self.notices else None
+        if head is None or head.answer is None or not head.answer.is_event_stream:
+            return False
+        return head.ended_at <= instant and (self.end is None or self.end.exchange.ended_at > instant)
 
 
 class Story:

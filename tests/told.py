@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 from urllib.parse import quote
 
 from conformance.checks import judgements
 from conformance.contract import Contract
-from conformance.exchange import Answer, Exchange, Operation, Request
+from conformance.exchange import ENDED, GIVEN_UP, Answer, Exchange, Operation, Request
 from conformance.lawful import Task
 from conformance.story import Story, Terms
 from conformance.verdict import Judgement, Outcome
@@ -61,6 +62,7 @@ def terms(
     volatile: Sequence[str] = (),
     accounting: bool = True,
     accounts: Mapping[str, str] | None = None,
+    notice: float = 10.0,
 ) -> Terms:
     """The terms of a target that keeps to the contract, but for what its profile may say."""
     return CONTRACT.terms(
@@ -70,6 +72,7 @@ def terms(
         balance_header=BALANCE if accounting else None,
         balance_pointer="/balance/left" if accounting else None,
         accounts=accounts,
+        notice=notice,
     )
 
 
@@ -215,6 +218,17 @@ class Tale:
         """Nothing is said for a while."""
         self.now += seconds
 
+    def stream(self, task: Task, *, status: int = 200, kind: str = "text/event-stream") -> Line:
+        """An event stream of a task is asked for, and the head of its answer comes."""
+        line = Line(self, _request(Operation.STREAM, task.role, "/stream", None, method="GET", path_id=task.task_id))
+        line.hear(Answer(status=status, headers=(("content-type", kind),)))
+        return line
+
+    def callback_url(self, task: Task) -> Line:
+        """A task has been submitted with a callback URL of its own."""
+        url = f"/called/{task.task_id}"
+        return Line(self, _request(Operation.CALLBACK, task.role, url, None, path_id=task.task_id))
+
     @property
     def story(self) -> Story:
         """The story so far."""
@@ -255,6 +269,59 @@ class Tale:
         )
         self.exchanges.append(exchange)
         self.now = max(self.now, ended_at)
+
+
+class Line:
+    """An event stream, or a callback URL, in a tale: what comes over it, each a tenth of a second after the last."""
+
+    def __init__(self, tale: Tale, request: Request) -> None:
+        self._tale = tale
+        self._request = request
+        self._since = tale.now
+
+    def tells(self, told: str | Document | bytes, *, name: str = "") -> None:
+        """An event of the stream: a task in a state, another document, or raw bytes."""
+        headers = (("content-type", "text/event-stream"), *((("event", name),) if name else ()))
+        self.hear(Answer(status=200, headers=headers, content=self._content(told)))
+
+    def ends(self, lost: str = ENDED) -> None:
+        """The stream is over."""
+        self.hear(None, lost)
+
+    def calls(
+        self, told: str | Document | bytes, *, at: float | None = None, takes: float = 0.01, status: int | None = 200
+    ) -> None:
+        """A call to the callback URL, which we answered; or could not, without a `status`."""
+        sent_at = self._tale.now if at is None else at
+        request = replace(self._request, content=self._content(told))
+        answer = Answer(status=status) if status is not None else None
+        self._keep(request, sent_at, sent_at + takes, answer, None if answer else "broken off")
+
+    def closes(self) -> None:
+        """Nobody listens any longer."""
+        self.hear(None, GIVEN_UP)
+
+    def hear(self, answer: Answer | None, lost: str | None = None) -> None:
+        """Something is heard, or that there is nothing more to hear."""
+        self._keep(self._request, self._since, self._tale.now + _CALL_TAKES, answer, lost)
+
+    def _content(self, told: str | Document | bytes) -> bytes:
+        shown = {"task_id": self._request.path_id, "status": told} if isinstance(told, str) else told
+        return _bytes(shown)
+
+    def _keep(self, request: Request, sent_at: float, ended_at: float, answer: Answer | None, lost: str | None) -> None:
+        exchanges = self._tale.exchanges
+        exchanges.append(
+            Exchange(
+                number=len(exchanges) + 1,
+                request=request,
+                sent_at=sent_at,
+                ended_at=ended_at,
+                answer=answer,
+                lost=lost,
+            )
+        )
+        self._tale.now = max(self._tale.now, ended_at)
 
 
 def _request(

@@ -20,11 +20,11 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import h11
 import httpx
 
-from conformance.exchange import ABSENT, Answer, Exchange, Operation, Request
+from conformance.exchange import ABSENT, EVENTS, Answer, Exchange, Operation, Request
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
 from conformance.target.raw import exchange_bytes, head_bytes
-from conformance.target.stream import MEDIA_TYPE, Opening
+from conformance.target.stream import Opening
 from conformance.target.together import Flight, Shot, fired
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Client:
         """What opens an event stream of a task, for whoever follows it."""
         route = self._contract.routes["stream"]
         key, masked = self._shown_key(role, None)
-        ours = [(name, MEDIA_TYPE if name == "accept" else value) for name, value in _OURS]
+        ours = [(name, EVENTS if name == "accept" else value) for name, value in _OURS]
         url = self._url("stream", route, task_id)
         request = Request(
             operation=Operation.STREAM, role=role, method=route.method, url=url, headers=masked, path_id=task_id

@@ -14,7 +14,7 @@ from conformance.exchange import UNAVAILABLE, Exchange
 from conformance.target.background import Background
 from conformance.target.callback import Deaf, Receiver, Subscription, place
 from conformance.target.profile import Capability
-from conformance.target.stream import MEDIA_TYPE, Stream
+from conformance.target.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,6 @@ _SOON: Final = 0.25
 _BLINK: Final = 0.05
 """Seconds for which a stream is watched from its first words on: one that ends after each of them is no open one."""
 
-_OK: Final = 200
 _OUT_OF_ORDER: Final = UNAVAILABLE | {408, 500}
 """Statuses that say nothing of whether there are streams."""
 
@@ -135,30 +134,23 @@ class Ears:
         """Listen to this no longer, and write that down."""
         if isinstance(ear.listener, Stream):
             ear.listener.give_up_at(time.monotonic())
-            ear.listener.wait(has_ended, time.monotonic() + _SHOWING)
+            ear.listener.is_over(time.monotonic() + _SHOWING)
         elif self._receiver is not None:
             self._receiver.forget(ear.listener)
             ear.listener.end()
 
     def _open_streams(self) -> int:
-        self._streams = [stream for stream in self._streams if not stream.is_over]
+        self._streams = [stream for stream in self._streams if not stream.is_over()]
         return len(self._streams)
 
     def _look_at_head(self, heard: Exchange) -> None:
         """See by the head of an answer whether the target has event streams at all."""
         answer = heard.answer
-        if answer is None or answer.content or answer.status in _OUT_OF_ORDER:
-            return
-        kind = answer.header("content-type") or "no content type"
-        if answer.status != _OK or not kind.lower().startswith(MEDIA_TYPE):
+        if answer is not None and not answer.is_event_stream and answer.status not in _OUT_OF_ORDER:
+            kind = answer.header("content-type") or "no content type"
             asked = f"GET {heard.request.url} was answered {answer.status} with {kind!r:.60}"
             advice = "write [paths] stream, if its streams are elsewhere"
             self.give_up(Capability.EVENT_STREAM, f"the target shows no event stream: {asked}; {advice}")
-
-
-def has_ended(heard: list[Exchange]) -> bool:
-    """Whether a stream is known to be over."""
-    return bool(heard) and heard[-1].lost is not None
 
 
 def _bound(heard: Exchange, task: Task) -> Exchange:

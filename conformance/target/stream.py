@@ -20,11 +20,9 @@ from urllib.parse import urlsplit
 
 import h11
 
-from conformance.exchange import ENDED, GIVEN_UP, Answer, Exchange, Request
+from conformance.exchange import ENDED, EVENTS, GIVEN_UP, Answer, Exchange, Request
 from conformance.target.background import Background, Listener
 from conformance.target.raw import head_bytes
-
-MEDIA_TYPE: Final = "text/event-stream"
 
 _CHUNK: Final = 1 << 16
 _LONGEST_LINE: Final = 1 << 18
@@ -139,10 +137,9 @@ class Stream(Listener):
         self._left, self._events = _MOST_BYTES, 0
         self.work = background.run(self._follow())
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nobody follows it any more."""
-        return self.work is not None and self.work.done()
+    def is_over(self, until: float = 0.0) -> bool:
+        """Whether nobody follows it any more; one may wait for that until an instant on the monotonic clock."""
+        return self.wait(lambda heard: bool(heard) and heard[-1].lost is not None, until)
 
     def give_up_at(self, instant: float) -> None:
         """Stop listening at an instant on the monotonic clock, if the stream has not ended before."""
@@ -201,8 +198,7 @@ class Stream(Listener):
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         answer = Answer(status=head.status_code, headers=headers)
         self.hear(self._exchange(answer))
-        kind = (answer.header("content-type") or "").partition(";")[0].strip().lower()
-        if answer.status != _OK or kind != MEDIA_TYPE:
+        if not answer.is_event_stream:
             return None
         self._open = True
         if self._deadline is not None:
@@ -227,7 +223,7 @@ class Stream(Listener):
 
     def _keep(self, event: Event) -> None:
         name = (("event", event.name),) if event.name else ()
-        exchange = self._exchange(Answer(status=_OK, headers=(("content-type", MEDIA_TYPE), *name), content=event.data))
+        exchange = self._exchange(Answer(status=_OK, headers=(("content-type", EVENTS), *name), content=event.data))
         if event.is_comment:
             self._comment = exchange
             return
