@@ -30,9 +30,11 @@ MOST_BYTES: Final = 1 << 20
 LONGEST: Final = 10.0
 """Seconds that one call may take."""
 
+MOST_CALLS: Final = 1000
+"""Calls of one task that are taken."""
+
 _CHUNK: Final = 1 << 16
 _MOST_AT_ONCE: Final = 64
-_MOST_CALLS: Final = 1000
 _START_UP: Final = 10.0
 _OK, _NOT_FOUND, _NOT_ALLOWED, _TOO_LARGE = 200, 404, 405, 413
 _LOOPBACK: Final = "127.0.0.1"
@@ -160,11 +162,11 @@ class _Call:
         began = time.monotonic()
         target, method = head.target.decode("latin-1"), head.method.decode("latin-1")
         subscription = self._subscriptions.get(urlsplit(target).path.rpartition("/")[2])
-        if subscription is None:
+        if subscription is None or subscription.calls >= MOST_CALLS:
             await self._answer(_NOT_FOUND)
         elif method not in {"POST", "PUT"}:
             await self._answer(_NOT_ALLOWED)
-        elif subscription.calls < _MOST_CALLS:
+        else:
             subscription.calls += 1
             await self._take(subscription, head, began)
 
