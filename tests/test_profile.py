@@ -43,6 +43,7 @@ former_tasks = ["task_1"]
 header = "x-api-key"
 [paths]
 cancel_task = "/jobs/{task_id}/cancel"
+stream = "/jobs/{task_id}/events"
 [query]
 method = "GET"
 [state_names]
@@ -70,6 +71,10 @@ rate = 10.0
 timeout = 31.0
 retries = 3
 patience = 61.0
+notice = 11.0
+[callback]
+url = "https://hooks.example.com/in"
+listen = "[::]:8765"
 [budget]
 credits = 20.1
 tasks = 200
@@ -147,6 +152,8 @@ def test_every_setting_is_read(desk: Desk) -> None:
     assert profile.states.get(State.CANCELLED) is None
     assert (profile.auth.header, profile.query.method, profile.errors.code) == ("x-api-key", "GET", "/code")
     assert profile.paths.cancel_task == "/jobs/{task_id}/cancel"
+    assert (profile.paths.stream, profile.limits.notice) == ("/jobs/{task_id}/events", 11.0)
+    assert (profile.callback.url, profile.callback.listen) == ("https://hooks.example.com/in", "[::]:8765")
     assert profile.volatile.pointers == ("/progress", "/output/*/url")
     assert (profile.account.url, profile.account.pointer) == ("/api/v1/me/account", "/balance/available_usd")
     assert (profile.limits.rate, profile.limits.retries, profile.limits.patience) == (10.0, 3, 61.0)
@@ -307,6 +314,13 @@ WRONG_LINES = [
     ('account.header = "X Quota"', "account.header", "HTTP header"),
     ('account.url = "/me"', "account", "together"),
     ('account = { url = "me", pointer = "/a" }', "account.url", "http://"),
+    ('paths.stream = "/tasks/stream"', "paths.stream", "{task_id} in it, once"),
+    ('callback.url = "https://hooks.example.com"', "callback", "together"),
+    ('callback = { url = "hooks", listen = "0.0.0.0:8765" }', "callback.url", "http://"),
+    ('callback = { url = "http://a", listen = "8765" }', "callback.listen", "0.0.0.0:8765"),
+    ('callback = { url = "http://a", listen = "0.0.0.0:0" }', "callback.listen", "from 1 to 65535"),
+    ('callback = { url = "http://a", listen = "::1:80" }', "callback.listen", "0.0.0.0:8765"),
+    ("limits.notice = -1", "limits.notice", "greater than or equal to 0"),
     ("limits = 5", "limits", "a table"),
     ("limits.in_flight = 0", "limits.in_flight", "greater than or equal to 1"),
     ("limits.in_flight = 5.0", "limits.in_flight", "whole number"),

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from conformance.reference.app import Api
 from conformance.reference.faults import FAULTS, Fault
 from conformance.reference.greeting import start_up_text
 from conformance.reference.models import MODELS
+from conformance.reference.notify import tell
 from conformance.reference.server import assemble
 from conformance.reference.service import KEYS, OTHER, OWNER, REVOKED, REVOKED_COMPLETED, REVOKED_PENDING, SIBLING
 
@@ -375,6 +377,48 @@ def test_a_callback_is_told_once(caller: Caller) -> None:
         caller.cancel(task["task_id"])
         time.sleep(0.3)
     assert told == [answer.json()]
+
+
+def test_a_callback_is_told_once_by_several_processes(tmp_path: Path) -> None:
+    """Of tasks that end by themselves and of cancelled ones, whichever process ended them."""
+    told: list[str] = []
+    database = str(tmp_path / "tasks.sqlite")
+    with (
+        listening(lambda task: told.append(task["task_id"])) as url,
+        a_service("--database", database) as one,
+        a_service("--database", database) as two,
+    ):
+        callers = [Caller(started["base_url"]) for started in (one, two)]
+        tasks = [callers[index % 2].submit("sim-fails", callback_url=url)["task_id"] for index in range(10)]
+        for index, task_id in enumerate(tasks[5:]):
+            callers[index % 2].cancel(task_id)
+        time.sleep(0.6)
+        for caller in callers:
+            caller.http.close()
+    assert sorted(told) == sorted(tasks)
+
+
+def test_callbacks_stay_on_this_machine() -> None:
+    """Also where whoever is called says to go elsewhere."""
+    astray: list[Any] = []
+    with listening(astray.append) as elsewhere:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            redirect = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
+            thread = threading.Thread(target=answer_one, args=(listener, redirect))
+            thread.start()
+            tell(f"http://127.0.0.1:{listener.getsockname()[1]}/", {"status": "cancelled"})
+            thread.join()
+        for url in ("https://127.0.0.1/", "http://example.org/", "ftp://127.0.0.1/", "http://[", "http://127.0.0.1:x/"):
+            tell(url, {"status": "cancelled"})
+    assert astray == []
+
+
+def answer_one(listener: socket.socket, answer: bytes) -> None:
+    """Answer one request."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(answer)
 
 
 @contextmanager
