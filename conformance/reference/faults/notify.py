@@ -155,6 +155,26 @@ class TellsNoCallbackOfACancel(Fault, _Calling):
         return [] if document["status"] == "cancelled" else [(url, document)]
 
 
+class TellsNoCallbackOfBrokenOffWork(Fault, _Calling):
+    """Tells no callback URL of a task that was cancelled while it ran."""
+
+    breaks = ("NOTIFY-2",)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._broken_off: set[str] = set()
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Have no worker left to report."""
+        if task.status == "running":
+            self._broken_off.add(task.id)
+        return super().stop(call, task)
+
+    def calls(self, url: str, document: Document) -> Calls:
+        """Report the rest."""
+        return [] if document["task_id"] in self._broken_off else [(url, document)]
+
+
 class _CallingAgain(Service):
     """Tells a callback URL once more than it should."""
 
