@@ -145,7 +145,14 @@ def test_a_slow_body_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"POST / HTTP/1.1\r\nx: " + b"y" * 100_000]
+    "said",
+    [
+        b"",
+        b"\x16\x03\x01\x02\x00",
+        b"GET\r\n\r\n",
+        b"POST //[ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nx: " + b"y" * 100_000,
+    ],
 )
 def test_what_is_no_call_is_turned_away(receiver: Receiver, said: bytes) -> None:
     """And does no harm to those that are."""

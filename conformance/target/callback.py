@@ -135,7 +135,7 @@ class Receiver:
             if len(self._connections) <= _MOST_AT_ONCE:
                 async with asyncio.timeout(LONGEST):
                     await _Call(self._subscriptions, reader, writer).serve()
-        except (OSError, h11.RemoteProtocolError):
+        except (OSError, h11.ProtocolError):
             pass  # whoever called has to call again
         finally:
             self._connections.discard(task)
@@ -161,7 +161,7 @@ class _Call:
             return
         began = time.monotonic()
         target, method = head.target.decode("latin-1"), head.method.decode("latin-1")
-        subscription = self._subscriptions.get(urlsplit(target).path.rpartition("/")[2])
+        subscription = self._subscriptions.get(target.partition("?")[0].rpartition("/")[2])
         if subscription is None or subscription.calls >= MOST_CALLS:
             await self._answer(_NOT_FOUND)
         elif method not in {"POST", "PUT"}:
