@@ -124,7 +124,8 @@ class Ears:
 
     def learn(self, ear: Ear, *, told: bool) -> None:
         """Remember whether calls come soon."""
-        self._late = not told if not ear.is_stream else self._late
+        if not ear.is_stream:
+            self._late = not told
 
     def has_room_for(self, ear: Ear) -> bool:
         """Whether it may remain when its story is over: streams take up a share of the requests in flight."""
