@@ -218,6 +218,21 @@ def test_what_was_told_is_not_taken_back(polls: list[tuple[float, float, str]], 
     assert polled(*polls).judged("RACE-3") == judged
 
 
+@pytest.mark.parametrize(("later", "judged"), [("cancelled", "held"), ("running", "broken"), ("completed", "broken")])
+def test_a_stream_is_an_observer_too(later: str, judged: str) -> None:
+    """What it was told binds those who ask later, though it may itself be late (RACE-3)."""
+    tale = Tale()
+    task = tale.submitted("running")
+    line = tale.stream(task)
+    tale.cancel(path=task, answer=showing(task, "cancelled"), sent=200, ended=201)
+    tale.query(task, "running", sent=200.1, ended=200.2)
+    tale.now = 200.2
+    line.tells("cancelled")
+    tale.query(task, later, sent=200.4, ended=200.5)
+    line.tells("running")
+    assert tale.judged("RACE-3") == judged
+
+
 # RACE-5
 
 

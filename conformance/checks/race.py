@@ -17,7 +17,7 @@ from conformance.checks.findings import unavailable as out_of_service
 from conformance.checks.registry import check
 from conformance.lawful import Refusal, Task
 from conformance.states import TERMINAL
-from conformance.story import OK, Moment, Story
+from conformance.story import OK, Moment, Notice, Story
 from conformance.verdict import Judgement, Outcome
 from conformance.windows import Step, beside_other_keys, beside_pollers, beside_submits, raced, twins
 
@@ -54,7 +54,7 @@ def what_was_told_is_not_taken_back(story: Story) -> Iterator[Judgement]:
     for task in tasks.values():
         observers = sorted(_observers(story, task), key=lambda each: each.exchange.sent_at)
         for seen in observers:
-            ended = (each for each in observers if each.state in TERMINAL)
+            ended = (each for each in (*observers, *_told_unasked(story, task)) if each.state in TERMINAL)
             told = next((each for each in ended if each.exchange.ended_at <= seen.exchange.sent_at), None)
             if told is None:
                 continue
@@ -158,6 +158,11 @@ def _paid(story: Story, moment: Moment) -> Iterator[Judgement]:
 def _observers(story: Story, task: Task) -> list[Moment]:
     """Whoever was shown the task in a known state: queries, cancels, probes."""
     return [each for each in (*story.reads_of(task), *story.stops_showing(task)) if each.state is not None]
+
+
+def _told_unasked(story: Story, task: Task) -> list[Notice]:
+    """What streams and callback URLs were told of the task; that it was told by then binds whoever asks later."""
+    return [each for each in (*story.events, *story.callbacks) if each.task is task]
 
 
 def _whole(moment: Moment, task: Task) -> Judgement:

@@ -35,6 +35,7 @@ _FINE = 0.001
 _READY = 0.02
 _FILLED = 0.8
 _LOOKED_AT = 0.5
+_LISTENED_TO = 0.25
 _PATIENCE = 30.0
 _WORTH_WAITING = 4.0
 
@@ -111,6 +112,8 @@ def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Ran
     most = teller.most_at_once
     story = teller.story()
     task = story.task(state)
+    if choice.random() < _LISTENED_TO:
+        story.listen(task)
     pollers = [_poller(task, choice) for _ in range(most - 1)]
     story.at_once(cancelling(task, form, after=choice.random() * _WIDTH), *pollers)
     for _ in range(3):
