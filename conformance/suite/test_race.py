@@ -169,10 +169,11 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     _scout(teller, story, step)
     round_trip = min(each.ended_at - each.sent_at for each in story.exchanges)
     ready = max(_READY, 4 * round_trip)
-    shots = _SHOTS[step]
+    brief = teller.run.order.depth.stories < 1
+    shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
     together = max(1, min(shots, int(_aim(story, step).low * _FILLED / (2 * ready))))
     for number in range(_MOST_ROUNDS):
-        if number >= _ROUNDS[step] and any(met for _, _, met in raced(story.told(), step)):
+        if number >= rounds and any(met for _, _, met in raced(story.told(), step)):
             break
         for first in range(0, shots, together):
             batch = []
@@ -183,7 +184,7 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
                 _shoot(story, task, choice, round_trip=round_trip, pollers=most - 1)
         story.account()
         story.look()
-        story.wait_out(_WORTH_WAITING)
+        story.wait_out(0.0 if brief else _WORTH_WAITING)
         story.look()
         story.account()
     story.verify()
