@@ -132,8 +132,10 @@ def test_cancelling_beside_another_key(teller: Teller, state: State, choice: Ran
         story = teller.story()
         task = story.task(state)
         story.query(task)
-        calls = [cancelling(task, mine, after=choice.choice((0.0, _WIDTH)))]
-        calls += [cancelling(task, theirs, role=other, after=choice.choice((0.0, _WIDTH / 2))) for _ in range(most - 1)]
+        together = choice.choice((0.0, _WIDTH / 2))
+        others = [together, *(choice.random() * _WIDTH for _ in range(most - 2))]
+        calls = [cancelling(task, mine, after=together)]
+        calls += [cancelling(task, theirs, role=other, after=after) for after in others]
         choice.shuffle(calls)
         story.at_once(*calls)
         story.query(task, fresh=True)
@@ -147,7 +149,8 @@ def test_cancelling_beside_another_key(teller: Teller, state: State, choice: Ran
 @given(choice=randoms)
 def test_cancelling_while_it_is_submitted(teller: Teller, choice: Random) -> None:
     """A task is cancelled by its name while it is being submitted, sooner and later; what was missed is cancelled."""
-    delays = [choice.random() * _WIDTH for _ in range(choice.choice((1, 1, min(3, teller.most_at_once - 1))))]
+    count = choice.choice((1, 1, min(3, teller.most_at_once - 1)))
+    delays = [choice.choice((0.0, choice.random() * _WIDTH)) for _ in range(count)]
     story = teller.story()
     task = story.submit_beside(fresh_identifier(), *delays)
     story.query(task, form=Form.OUT_TASK_ID, fresh=True)
