@@ -19,6 +19,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
 """Statuses that are waited out and not held against the target (ruling R17)."""
 
+UNSENT: Final = "not sent: "
+"""How the loss of an answer begins where no connection was made: the request never left."""
+
 NOBODY: Final = "nobody"
 """The role of a call without a key; `nobody:…` is one with an unknown, mistyped or otherwise useless key."""
 
@@ -232,6 +235,11 @@ class Exchange:
     def unavailable(self) -> bool:
         """Whether the target did not get as far as an answer of its own (ruling R17)."""
         return self.answer is None or self.answer.status in UNAVAILABLE
+
+    @property
+    def sent(self) -> bool:
+        """Whether the target may have heard of the request at all."""
+        return self.lost is None or not self.lost.startswith(UNSENT)
 
 
 def _says_json(content_type: str | None) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from conformance.exchange import Answer, Exchange, Form, Operation, Request
+from conformance.exchange import UNSENT, Answer, Exchange, Form, Operation, Request
 from conformance.lawful import Task
 from conformance.story import Story, Terms
 from conformance.verdict import Judgement, Outcome
@@ -67,6 +67,8 @@ class Journal:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.mask: Callable[[str], str] = str
+        """Takes the keys out of what others than the target may have said: hooks, and our own traces."""
         self._connection = connection
 
     @classmethod
@@ -104,7 +106,8 @@ class Journal:
 
     def note(self, key: str, value: object) -> None:
         """Write down a fact about the run: any JSON value."""
-        self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, json.dumps(value, default=str)))
+        said = self.mask(json.dumps(value, default=str))
+        self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, said))
 
     def notes(self) -> dict[str, Any]:
         """All facts about the run."""
@@ -185,8 +188,9 @@ class Journal:
         rows = self._connection.execute(
             "SELECT * FROM exchange WHERE number IN (SELECT max(number) FROM exchange WHERE operation = ?"
             " GROUP BY role, content, CASE WHEN instr(content, '\"out_task_id\"') THEN 0 ELSE number END"
-            " HAVING NOT max(coalesce(status BETWEEN 200 AND 499, 0)))",
-            (Operation.SUBMIT.value,),
+            " HAVING NOT max(coalesce(status BETWEEN 200 AND 499, 0))"
+            " AND max(coalesce(lost, '') NOT LIKE ? || '%'))",
+            (Operation.SUBMIT.value, UNSENT),
         )
         return [_exchange(row) for row in rows]
 
@@ -229,7 +233,7 @@ class Journal:
 
     def obstacle(self, requirements: Iterable[str], reason: str) -> None:
         """Why the stories that aimed at some requirements could not be told."""
-        rows = [(requirement, _storable(reason)) for requirement in requirements]
+        rows = [(requirement, _storable(self.mask(reason))) for requirement in requirements]
         self._connection.executemany("INSERT OR IGNORE INTO obstacle VALUES (?, ?)", rows)
 
     def obstacles(self) -> dict[str, tuple[str, ...]]:

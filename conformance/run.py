@@ -74,6 +74,7 @@ class Run:
         self.terms = order.contract.terms(**terms)
         self.client = Client(profile, order.contract, journal)
         self.ears = Ears(profile, self.client, journal, self.cannot_show)
+        journal.mask = self.client.mask.text
         self.budget = Budget(most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
         self.provision = Provision(
             profile=profile,

@@ -1,44 +1,45 @@
 """The only module that speaks HTTP: requests out, exchanges into the journal, nothing else.
 
 Whatever comes back is bounded: each exchange has one deadline over all of it, a body is cut at a size, compressed ones
-are inflated here under the same cap, redirects are not followed and the environment's proxies are not used. Trouble of
-the infrastructure is waited out within the profile's limits (ruling R17), every attempt an exchange of its own.
+are inflated under the same cap, redirects are not followed and the environment's proxies are not used. Keys are masked
+before anybody sees an answer. Trouble of the infrastructure is waited out within the profile's limits (ruling R17),
+every attempt an exchange of its own.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import ssl
 import time
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import h11
 import httpx
 
-from conformance.exchange import ABSENT, EVENTS, Answer, Exchange, Operation, Request
+from conformance.exchange import ABSENT, EVENTS, UNSENT, Answer, Exchange, Operation, Request
+from conformance.target.capacity import MOST_BYTES, MOST_HEADER_BYTES, Capacity, inflated
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
+from conformance.target.mask import Mask
+from conformance.target.patience import pause
 from conformance.target.raw import exchange_bytes, head_bytes
 from conformance.target.stream import Opening
 from conformance.target.together import Flight, Shot, fired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from conformance.contract import Contract, Route
     from conformance.journal import Journal
     from conformance.target.call import Call
     from conformance.target.profile import Profile
 
-MOST_BYTES: Final = 2 << 20
-"""Bytes of an answer's body that are read; the rest is cut off."""
-
-_MOST_HEADER_BYTES: Final = 64 << 10
 _OURS: Final = (
     ("accept", "application/json"),
     ("accept-encoding", "identity"),
@@ -47,9 +48,13 @@ _OURS: Final = (
 OWNER: Final = "owner"
 _ODD_TOO: Final = "surrogatepass"
 _PLACE: Final = re.compile(r"\{[^{}]*\}")
-_FIRST_WAIT: Final = 0.2
-_LONGEST_WAIT: Final = 10.0
 _LONGEST_REASON: Final = 200
+_IN_VAIN: Final = 8
+_LOST: Final = (httpx.HTTPError, httpx.InvalidURL, h11.RemoteProtocolError, zlib.error, OSError, UnicodeError)
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, ConnectionRefusedError)
+
+for _name in ("httpcore.connection", "httpcore.http11"):  # they log headers, in which a key may be echoed
+    logging.getLogger(_name).setLevel(logging.INFO)
 
 
 class Client:
@@ -61,7 +66,9 @@ class Client:
         self._journal = journal
         self._chance = random.Random()  # noqa: S311 - jitter
         self._next_send = 0.0
-        self._secrets = {role: profile.secret(role).encode() for role in profile.keys}
+        self.mask = Mask(profile.secret(role) for role in profile.keys)
+        """Puts `$KEY` in the place of every key of the run."""
+        self._capacity = Capacity()
         self._strangers = strangers(profile.auth.header)
         bundle = profile.ca_bundle
         self._context = ssl.create_default_context(cafile=str(bundle)) if bundle else None
@@ -69,6 +76,8 @@ class Client:
         self._deadline = Deadline()
         self._warm = self._connections(keep=True)
         self._fresh = self._connections(keep=False)
+        self.asked = 0
+        """Exchanges so far."""
         self.unanswered = 0
         """Exchanges in a row that brought no answer at all."""
         self.holds_back = True
@@ -108,6 +117,11 @@ class Client:
         )
 
     @property
+    def asks_in_vain(self) -> bool:
+        """Whether nothing came back for so long that nothing is to be expected of the next call."""
+        return self.unanswered > self._profile.limits.retries + _IN_VAIN
+
+    @property
     def strangers(self) -> Mapping[str, Credential]:
         """The ways to show no valid key, by role."""
         return self._strangers
@@ -130,7 +144,11 @@ class Client:
         )
 
     def submit(self, story: int, role: str, body: dict[str, object]) -> list[Exchange]:
-        """Submit one task. Without an idempotency key in `body` a lost answer is not asked for again."""
+        """Submit one task.
+
+        Without an idempotency key in `body` a lost answer is not asked for again, and none is risked on a connection
+        that may have been closed meanwhile.
+        """
         request = self.submit_request(role, body)
         return self._persevere(story, request, fresh=False, repeatable="out_task_id" in body)
 
@@ -220,18 +238,16 @@ class Client:
     def _over(self, number: int, shown: Request, flight: Flight) -> Exchange:
         """The exchange that a flight was, in the journal."""
         answer = None
-        lost = None if flight.lost is None else _lost(flight.lost)
+        lost = None if flight.lost is None else self._reason(flight.lost)
         if flight.answer is not None:
             try:
                 answer = self._heard_raw(*flight.answer)
-            except zlib.error as error:
-                lost = _lost(error)
+            except _LOST as error:
+                lost = self._reason(error)
         exchange = Exchange(
             number=number, request=shown, sent_at=flight.sent_at, ended_at=flight.ended_at, answer=answer, lost=lost
         )
-        self._journal.end_exchange(exchange)
-        self.unanswered = 0 if answer else self.unanswered + 1
-        return exchange
+        return self._ended(exchange)
 
     def _bytes(self, request: Request) -> bytes:
         """A request to the last byte, its key in the clear."""
@@ -255,22 +271,26 @@ class Client:
         repeatable: bool = True,
         credential: Credential | None = None,
     ) -> list[Exchange]:
-        """Send until the target gives an answer of its own, within the limits on retries and patience."""
+        """Send until the target gives an answer of its own, within the limits on retries and patience.
+
+        While nothing at all comes back, not even to the last call, one attempt is enough.
+        """
         limits = self._profile.limits
+        most = 1 if self.unanswered > limits.retries else limits.retries + 1
         give_up = time.monotonic() + limits.patience
         attempts: list[Exchange] = []
         while True:
-            exchange = self._exchange(story, request, credential, fresh=fresh or bool(attempts))
+            alone = fresh or bool(attempts) or not repeatable
+            exchange = self._exchange(story, request, credential, fresh=alone)
             attempts.append(exchange)
-            self.unanswered = 0 if exchange.answer else self.unanswered + 1
-            if not exchange.unavailable or len(attempts) > limits.retries:
+            if not exchange.unavailable or len(attempts) >= most:
                 return attempts
-            if exchange.answer is None and not repeatable:
+            if exchange.answer is None and exchange.sent and not repeatable:
                 return attempts
-            pause = _pause(exchange.answer, len(attempts), self._chance)
-            if time.monotonic() + pause > give_up:
+            wait = pause(exchange.answer, len(attempts), self._chance)
+            if time.monotonic() + wait > give_up:
                 return attempts
-            time.sleep(pause)
+            time.sleep(wait)
 
     def _exchange(self, story: int, request: Request, credential: Credential | None, *, fresh: bool) -> Exchange:
         self._keep_rate()
@@ -281,11 +301,17 @@ class Client:
         answer, lost = None, None
         try:
             answer = self._answer(request, key, self._fresh if fresh else self._warm, sent_at)
-        except (httpx.HTTPError, httpx.InvalidURL, h11.RemoteProtocolError, zlib.error, OSError) as error:
-            lost = _lost(error)
+        except _LOST as error:
+            lost = self._reason(error)
         ended_at = time.monotonic()
         exchange = Exchange(number=number, request=shown, sent_at=sent_at, ended_at=ended_at, answer=answer, lost=lost)
+        return self._ended(exchange)
+
+    def _ended(self, exchange: Exchange) -> Exchange:
+        """Write down how an exchange ended, and count it."""
         self._journal.end_exchange(exchange)
+        self.asked += 1
+        self.unanswered = 0 if exchange.answer else self.unanswered + 1
         return exchange
 
     def _answer(
@@ -306,8 +332,9 @@ class Client:
         self._deadline.at = deadline
         response = connections.handle_request(made)
         try:
-            body = _body(response, deadline)
+            body = inflated(_chunks(response, deadline), response.headers.get("content-encoding", ""))
         finally:
+            _drop_what_nobody_asked_for(connections, response)
             response.close()
         return self._heard(response.status_code, response.headers.raw, body)
 
@@ -322,13 +349,17 @@ class Client:
 
     def _heard_raw(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
         encoding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"")
-        inflate = _inflater(encoding.decode("latin-1"))
-        return self._heard(status, headers, inflate.decompress(body, MOST_BYTES) if inflate else body)
+        return self._heard(status, headers, inflated([body], encoding.decode("latin-1")))
 
     def _heard(self, status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> Answer:
-        return Answer(
-            status=status, headers=tuple(self._shown_headers(headers)), content=self._without_secrets(content)
-        )
+        self._capacity.admit(content)
+        return Answer(status=status, headers=tuple(self._shown_headers(headers)), content=self.mask.content(content))
+
+    def _reason(self, error: Exception) -> str:
+        """How an answer went missing; what the target has said in it neither shows a key nor acts in a terminal."""
+        said = self.mask.text(f"{type(error).__name__}: {error}")[:_LONGEST_REASON]
+        said = "".join(char if char.isprintable() else "\ufffd" for char in said)
+        return f"{UNSENT}{said}" if isinstance(error, _UNSENT) else said
 
     def _shown_key(
         self, role: str, credential: Credential | None
@@ -358,18 +389,12 @@ class Client:
         self._next_send = max(now, self._next_send) + 1 / rate
 
     def _shown_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-        left = _MOST_HEADER_BYTES
+        left = MOST_HEADER_BYTES
         for name, value in headers:
             left -= len(name) + len(value)
             if left < 0:
                 return
-            yield name.decode("latin-1"), self._without_secrets(value).decode("latin-1")
-
-    def _without_secrets(self, content: bytes) -> bytes:
-        for secret in self._secrets.values():
-            if secret in content:
-                content = content.replace(secret, b"$KEY")
-        return content
+            yield self.mask.content(name).decode("latin-1"), self.mask.content(value).decode("latin-1")
 
     def _connections(self, *, keep: bool) -> httpx.HTTPTransport:
         """The bare transport: no redirects, no cookies, no proxies of the environment."""
@@ -379,10 +404,6 @@ class Client:
         network = BoundedNetwork(transport._pool._network_backend, self._deadline)  # noqa: SLF001 - httpx has no door
         transport._pool._network_backend = network  # noqa: SLF001 - likewise
         return transport
-
-
-def _lost(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
 
 
 def _segment(identifier: str) -> str:
@@ -395,56 +416,31 @@ def _default_verify(base_url: str) -> bool:
     return urlsplit(base_url).scheme == "https"
 
 
-def _body(response: httpx.Response, deadline: float) -> bytes:
-    """The body, inflated, cut at `MOST_BYTES`.
+def _chunks(response: httpx.Response, deadline: float) -> Iterator[bytes]:
+    """The body as it comes.
 
     Raises:
         TimeoutError: the deadline passed first.
     """
-    inflate = _inflater(response.headers.get("content-encoding", ""))
-    parts, left = [], MOST_BYTES
     assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 - what a synchronous transport gives
     for chunk in response.stream:
         if time.monotonic() > deadline:
             raise TimeoutError("the exchange passed its deadline")
-        part = inflate.decompress(chunk, left) if inflate else chunk[:left]
-        parts.append(part)
-        left -= len(part)
-        if left <= 0:
-            break
-    return b"".join(parts)
+        yield chunk
 
 
-def _inflater(encoding: str) -> zlib._Decompress | None:
-    if encoding.strip().lower() in {"gzip", "x-gzip", "deflate"}:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    return None
-
-
-def _pause(answer: Answer | None, attempt: int, chance: random.Random) -> float:
-    """Seconds to wait before the next attempt: as the target says, else longer each time, with jitter."""
-    wait: float = _FIRST_WAIT * 2 ** (attempt - 1) * chance.uniform(0.5, 1.5)
-    if answer is not None:
-        asked = _number(answer.header("retry-after"))
-        reset = _number(answer.header("x-ratelimit-reset")) if answer.status == httpx.codes.TOO_MANY_REQUESTS else None
-        if asked is not None:
-            wait = max(wait, asked)
-        elif reset is not None:
-            wait = max(wait, min(reset - time.time(), _LONGEST_WAIT))
-    return wait
+def _drop_what_nobody_asked_for(connections: httpx.HTTPTransport, response: httpx.Response) -> None:
+    """Close a connection on which more came than the answer, lest that be taken for the answer to the next request."""
+    stream = response.extensions["network_stream"]
+    for each in connections._pool.connections:  # noqa: SLF001 - httpx has no door
+        inner: Any = getattr(each, "_connection", None)
+        if inner is not None and inner._network_stream is stream and inner._h11_state.trailing_data[0]:  # noqa: SLF001 - likewise
+            stream.close()
 
 
 def _sendable(value: str) -> bool:
     """Whether an HTTP client takes this as a header's value."""
     return value == value.strip() and value.isprintable() and value.isascii()
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return value if value is not None and value >= 0 else None
 
 
 def posted(url: str, document: object, within: float) -> str:

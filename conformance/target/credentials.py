@@ -31,6 +31,11 @@ def _other_letter(key: str) -> str:
     return f"{key[:middle]}{'b' if key[middle] != 'b' else 'c'}{key[middle + 1 :]}"
 
 
+def near_misses(key: str) -> tuple[str, ...]:
+    """The spoiled keys that are nearly `key` and do not begin with most of it."""
+    return (_other_letter(key), key.swapcase())
+
+
 _SPOILED: Final = (
     _spoiled("unknown", lambda _: _UNKNOWN, _UNKNOWN),
     _spoiled("truncated", lambda key: key[:-1], "${KEY%?}"),

@@ -1,0 +1,97 @@
+"""Masks keys: however a target, a hook or a traceback spells one, `$KEY` stands in its place.
+
+A key that is echoed is rarely echoed as it went out: it comes in JSON, HTML or a URL, in base64 or hex, in another
+case, cut short, or as one of the spoiled keys that the suite itself sends, which are nearly the key. What is masked is
+the same in equal texts, so that comparing answers means what it meant before.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from html.entities import html5
+from typing import Final
+
+from conformance.target.credentials import near_misses
+
+SHOWN: Final = "$KEY"
+"""What stands in the place of a key."""
+
+_SHORT: Final = 6
+_TELLING: Final = 16
+"""A key of so many characters is known by three quarters of it; a shorter one may be a word, and is matched whole."""
+
+_LONGEST: Final = 96
+_ALIGNMENTS: Final = (0, 1, 2)
+
+
+class Mask:
+    """Knows the keys of one run, and puts `$KEY` in their place."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        patterns = [pattern for key in sorted(set(keys), key=len, reverse=True) if key for pattern in _patterns(key)]
+        self._spellings = [re.compile(pattern) for pattern in patterns]
+
+    def content(self, content: bytes) -> bytes:
+        """Bytes without keys."""
+        for spelling in self._spellings:
+            content = spelling.sub(SHOWN.encode(), content)
+        return content
+
+    def text(self, text: str) -> str:
+        """Text without keys."""
+        return self.content(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def _patterns(key: str) -> Iterator[bytes]:
+    plain = re.escape(key.encode())
+    if len(key) < _SHORT:  # it may be any word: it is a key only where it is said to be one
+        yield rb"(?i:(?<=bearer )|(?<=x-api-key: ))" + plain + rb"(?![\w-])"
+        return
+    alike = (key, *near_misses(key))
+    spelled = [_mostly([_spellings(char) for char in each]) for each in alike]
+    yield b"|".join(spelled if len(key) >= _TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in spelled])
+    yield b"|".join(_mostly([_in_base64(char) for char in code]) for each in alike for code in _base64s(each))
+    yield b"|".join(_mostly([_folded(char) for char in each.encode().hex()]) for each in alike)
+
+
+def _mostly(characters: list[bytes]) -> bytes:
+    """A key, given the patterns of its characters: of one that tells, its beginning and what is written after it."""
+    if len(characters) < _TELLING:
+        return b"".join(characters)
+    enough = min(len(characters) * 3 // 4, _LONGEST)
+    rest = b"".join(character + b"?" for character in characters[enough : 2 * _LONGEST])
+    return b"".join(characters[:enough]) + rest + rb"[\w.~+/=-]*"
+
+
+def _spellings(char: str) -> bytes:
+    """A character as text, JSON, a URL or HTML may have it, in either case."""
+    codes = {ord(char.lower()), ord(char.upper())}
+    hexes = b"|".join(_folded_text(f"{code:02x}") for code in codes)
+    names = b"|".join(name.rstrip(";").encode() for name, value in html5.items() if value == char)
+    entity = b"|".join([b"#0{0,5}%d" % code for code in codes] + [b"#[xX]0{0,5}(?:%s)" % hexes, *filter(None, [names])])
+    return (
+        rb"(?:&(?:amp;)?(?:" + entity + rb");?|%(?:25){0,2}(?:" + hexes + rb")"
+        rb"|\\{1,4}(?:[uU]00|x)(?:" + hexes + rb")|\\{0,4}" + _folded(char) + rb")"
+    )
+
+
+def _folded(char: str) -> bytes:
+    either = sorted({char.lower(), char.upper()})
+    return re.escape(char.encode()) if len(either) == 1 else "[{}{}]".format(*either).encode()
+
+
+def _folded_text(text: str) -> bytes:
+    return b"".join(map(_folded, text))
+
+
+def _base64s(key: str) -> Iterator[str]:
+    """What of a key is the same in all base64 texts that contain it, by its place in a group of three bytes."""
+    for before in _ALIGNMENTS:
+        code = base64.b64encode(bytes(before) + key.encode() + bytes(2)).decode()
+        yield code[-(-before * 8 // 6) : (before + len(key)) * 8 // 6]
+
+
+def _in_base64(char: str) -> bytes:
+    return {"+": rb"(?:\+|-|%2[bB]|\\u002[bB])", "/": rb"(?:\\{0,2}/|_|%2[fF]|\\u002[fF])"}.get(char, char.encode())
