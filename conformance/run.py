@@ -20,7 +20,7 @@ from conformance.target.call import Call, by
 from conformance.target.client import Client
 from conformance.target.ears import Ears
 from conformance.target.profile import Capability
-from conformance.target.provision import Provision
+from conformance.target.provision import OutOfReach, Provision
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ _LEDGER_AIMS: Final = ("BILL-9",)
 _KEY_REFUSED: Final = (401, 403)
 _OVER: Final = (200, 404)
 _SURELY_PENDING: Final = 10.0
+_SILENT_STORIES: Final = 3
+_ROUNDS: Final = 2
 _IDLE: Final = 0.2
 """How many seconds nothing of ours happens, at the least, between two readings of an account."""
 
@@ -87,6 +89,10 @@ class Run:
         )
         self.tellings: list[Telling] = []
         self.silence = ""
+        """Why nothing could be learned at all."""
+        self.fell_silent = ""
+        """Why nothing more could be learned."""
+        self._silent_stories = 0
         self.account_url, self.account_header = profile.account.url, profile.account.header
         self._ledger_story = journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
         self._ledger: list[Exchange] = []
@@ -140,6 +146,28 @@ class Run:
         """Write down what the target turned out to lack; what its profile says of that goes before."""
         unseen = {row.id: reason for row in catalogue().values() if capability in row.needs}
         self.journal.note("not_observable", unseen | self.journal.notes()["not_observable"])
+
+    def expect_life(self) -> None:
+        """After several stories in a row without any answer, ask for a sign of life before another one is told.
+
+        Raises:
+            OutOfReach: there was none, now or before.
+        """
+        if self._silent_stories >= _SILENT_STORIES and not self.fell_silent:
+            self.client.unanswered = 0
+            story = self.journal.begin_story("a sign of life", ())
+            [*_, exchange] = self.client.query(story, "owner", "task_id", self.unknown_task_id())
+            self._silent_stories = 0
+            if exchange.answer is None:
+                self.fell_silent = f"{self.order.profile.base_url} no longer answers ({exchange.lost})"
+                self.journal.note("fell_silent", self.fell_silent)
+                self.journal.obstacle(self.order.only, self.fell_silent)
+        if self.fell_silent:
+            raise OutOfReach(self.fell_silent)
+
+    def told(self, asked: int) -> None:
+        """A story of so many exchanges was told: count how many in a row had no answer."""
+        self._silent_stories = self._silent_stories + 1 if 0 < asked <= self.client.unanswered else 0
 
     def unknown_task_id(self, like: str | None = None) -> str:
         """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
@@ -232,16 +260,13 @@ class Run:
 
     def sweep(self) -> int:
         """Cancel every task of the run that was never seen to be terminal, or never seen at all; how many are left."""
-        story = self.journal.begin_story("nothing is left running", ())
-        for task in self.journal.live_tasks():
-            if self.client.unanswered > self.order.profile.limits.retries:
-                break
-            self.end(story, task)
+        story, self.client.unanswered = self.journal.begin_story("nothing is left running", ()), 0
+        left = self.journal.live_tasks()
+        for _ in range(_ROUNDS):
+            left = [task for task in left if not self.client.asks_in_vain and self.end(story, task)[-1].unavailable]
         unheard = {(each.request.role, each.request.named.out_task_id) for each in self.journal.unheard_submits()}
         for role, out_task_id in unheard:
-            if self.client.unanswered > self.order.profile.limits.retries:
-                break
-            if isinstance(out_task_id, str):
+            if isinstance(out_task_id, str) and not self.client.asks_in_vain:
                 self._cancel_unheard(story, role, out_task_id)
         return len(self.journal.live_tasks())
 

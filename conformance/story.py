@@ -191,7 +191,7 @@ class Moment:
 
     def may_have_acted(self, task: Task) -> bool:
         """Whether this cancel, to judge by its answer, may have taken effect on `task`; of several, on one only."""
-        if self.status in _CLIENT_ERROR and self.status != _REQUEST_TIMEOUT:
+        if not self.exchange.sent or (self.status in _CLIENT_ERROR and self.status != _REQUEST_TIMEOUT):
             return False
         acted = _acted_on(self.effects)
         acted = [each for each in acted if self.shows(each)] or acted

@@ -54,7 +54,12 @@ class Teller:
         self._current: Telling | None = None
 
     def story(self, *, alone: bool = False) -> Telling:
-        """A new story, so far without tasks; `alone` where it asks for accounts."""
+        """A new story, so far without tasks; `alone` where it asks for accounts.
+
+        Raises:
+            OutOfReach: the target fell silent.
+        """
+        self.run.expect_life()
         self.told += 1
         self.run.provision.glance()
         alone = alone and self.run.is_quiet()
@@ -65,6 +70,7 @@ class Teller:
 
     def break_off(self, reason: str) -> None:
         """The story cannot be told to its end: judge what there is of it, and write down why."""
+        reason = self.run.client.mask.text(reason)
         self.obstructed = reason
         self.run.journal.obstacle(self.aims, reason)
         if self._current is not None:
@@ -125,6 +131,7 @@ class Telling:
         self._teller = teller
         self._run = teller.run
         self._first = first
+        self._asked_before = teller.run.client.asked
         self._stages: dict[str, Stage] = {}
         self._ears: list[Ear] = []
 
@@ -359,6 +366,7 @@ class Telling:
         """Have every check judge the story, and leave nothing of it running."""
         self._keep_or_end()
         self._hear_out()
+        self._run.told(self._run.client.asked - self._asked_before)
         self.alone_until = time.monotonic()
         self._run.journal.end_story(self.number, self.alone_until)
         self.judge()
@@ -391,7 +399,13 @@ class Telling:
         self.exchanges += self._run.end(self.number, task)
 
     def look_again(self, *, cancel_as: Form | None) -> None:
-        """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered."""
+        """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered.
+
+        Raises:
+            OutOfReach: the target fell silent.
+        """
+        self._run.expect_life()
+        self._asked_before = self._run.client.asked
         for index, task_id in enumerate(self._stages):
             task = self._run.provision.due(self.tasks[task_id])
             self.tasks[task_id] = task
@@ -403,6 +417,7 @@ class Telling:
             elif task_id in self.lingers:
                 self.cancel(by(Form.PATH, task), role=task.role)
         self.stop_listening()
+        self._run.told(self._run.client.asked - self._asked_before)
         self.judge()
 
     def wait_out(self, at_most: float) -> None:
@@ -467,7 +482,14 @@ class Telling:
         self._run.journal.cast(self.number, task)
 
     def _hear(self, heard: Sequence[Exchange]) -> Exchange:
+        """Take up what was answered.
+
+        Raises:
+            OutOfReach: nothing is answered any more.
+        """
         self.exchanges += heard
+        if self._run.client.asks_in_vain:
+            raise OutOfReach(f"the target does not answer: {heard[-1].lost}")
         for exchange in heard:
             if exchange.request.role in self._roles() and self.shows(exchange) in TERMINAL:
                 document = exchange.answer.document if exchange.answer else None

@@ -215,7 +215,7 @@ class Client:
         """What a target told unasked, every key in it masked."""
         request, answer = heard.request, heard.answer
         if request.content is not None:
-            request = replace(request, content=self._without_secrets(request.content))
+            request = replace(request, content=self.mask.content(request.content))
         if request.operation is Operation.CALLBACK:
             named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
             request = replace(request, headers=tuple(self._shown_headers(named)))
@@ -225,7 +225,7 @@ class Client:
                 for name, value in answer.headers
             ]
             answer = replace(
-                answer, headers=tuple(self._shown_headers(named)), content=self._without_secrets(answer.content)
+                answer, headers=tuple(self._shown_headers(named)), content=self.mask.content(answer.content)
             )
         return replace(heard, request=request, answer=answer)
 

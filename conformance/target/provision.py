@@ -188,6 +188,8 @@ class Provision:
                 return stage
             if stage.state in TERMINAL:
                 raise OutOfReach(f"a task that was to be {wanted} was seen {stage.state} instead")
+            if self._client.asks_in_vain:
+                raise OutOfReach(f"the target does not answer: {stage.exchanges[-1].lost}")
             if time.monotonic() > give_up:
                 raise OutOfReach(
                     f"no task was seen {wanted} within {stage.recipe.within:g} s;"
@@ -350,7 +352,7 @@ class Provision:
 
 
 def _may_have_made_a_task(submit: Exchange) -> bool:
-    return submit.answer is None or submit.answer.status not in _REFUSED
+    return submit.sent and (submit.answer is None or submit.answer.status not in _REFUSED)
 
 
 def fresh_identifier() -> str:
