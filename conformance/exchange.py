@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from email.message import Message
@@ -38,6 +39,10 @@ EVENTS: Final = "text/event-stream"
 """The media type of an event stream."""
 
 _OK = 200
+_SUCCESSES = range(200, 300)
+_REFUSALS = range(400, 500)
+_NOT_NOW = frozenset({408, 429})
+_NO_TASK = frozenset(_REFUSALS) - {408}
 _LONGEST_INTEGER = 400
 _DEEPEST = 64
 _PLAIN_DEPTH = 16
@@ -240,6 +245,23 @@ class Exchange:
     def sent(self) -> bool:
         """Whether the target may have heard of the request at all."""
         return self.lost is None or not self.lost.startswith(UNSENT)
+
+
+def may_hide_a_task(tries: Sequence[Exchange]) -> bool:
+    """Whether the tries of one submit, all under one name, may have made a task of which nobody was told."""
+    answers = [each.answer for each in tries if each.answer is not None]
+    if any(_tells_a_task(answer) or _refuses(answer.status) for answer in answers):
+        return False
+    return any(each.sent if each.answer is None else each.answer.status not in _NO_TASK for each in tries)
+
+
+def _tells_a_task(answer: Answer) -> bool:
+    document = answer.document if answer.status in _SUCCESSES else None
+    return isinstance(document, dict) and isinstance(document.get("task_id"), str) and bool(document["task_id"])
+
+
+def _refuses(status: int) -> bool:
+    return status in _REFUSALS and status not in _NOT_NOW
 
 
 def _says_json(content_type: str | None) -> bool:

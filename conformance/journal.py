@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from conformance.exchange import UNSENT, Answer, Exchange, Form, Operation, Request
+from conformance.exchange import Answer, Exchange, Form, Operation, Request, may_hide_a_task
 from conformance.lawful import Task
 from conformance.story import Story, Terms
 from conformance.verdict import Judgement, Outcome
@@ -184,15 +184,16 @@ class Journal:
         return [Task(**json.loads(record)) for (record,) in rows]
 
     def unheard_submits(self) -> list[Exchange]:
-        """The last try of each submit that was never answered yes or no: the target may have made a task of it."""
-        rows = self._connection.execute(
-            "SELECT * FROM exchange WHERE number IN (SELECT max(number) FROM exchange WHERE operation = ?"
-            " GROUP BY role, content, CASE WHEN instr(content, '\"out_task_id\"') THEN 0 ELSE number END"
-            " HAVING NOT max(coalesce(status BETWEEN 200 AND 499, 0))"
-            " AND max(coalesce(lost, '') NOT LIKE ? || '%'))",
-            (Operation.SUBMIT.value, UNSENT),
-        )
-        return [_exchange(row) for row in rows]
+        """The last try of each submit that may have made a task of which nobody was told."""
+        tries: dict[tuple[object, ...], list[Exchange]] = {}
+        for row in self._connection.execute(
+            "SELECT * FROM exchange WHERE operation = ? ORDER BY number", (Operation.SUBMIT.value,)
+        ):
+            submit = _exchange(row)
+            named = b'"out_task_id"' in (submit.request.content or b"")
+            told = submit.request.role, submit.request.content, 0 if named else submit.number
+            tries.setdefault(told, []).append(submit)
+        return [each[-1] for each in tries.values() if may_hide_a_task(each)]
 
     def cast(self, story: int, task: Task) -> None:
         """A story is about a task."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from os import environ
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -22,6 +23,7 @@ from conformance.depth import DEPTHS
 if TYPE_CHECKING:
     from conformance.report.progress import Progress
     from conformance.run import Order
+    from conformance.target.mask import Mask
     from conformance.teller import Teller
 
 SUITE: Final = "conformance.suite."
@@ -90,6 +92,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped = [item for item in ours if item not in chosen]
     config.hook.pytest_deselected(items=dropped)
     _forget_the_code_around()
+    if len(ours) == len(items):
+        _leave_no_folder(config)
     for item in chosen:
         _settle(item.obj, max(1, round(_stories(item, order))))
     others = [item for item in items if item not in ours]
@@ -128,8 +132,8 @@ def teller(request: pytest.FixtureRequest, conformance_run: Any) -> Any:  # noqa
     """Makes the stories of one test."""
     from conformance.teller import Teller
 
-    if conformance_run.silence:
-        raise Inconclusive(conformance_run.silence)
+    if silence := conformance_run.silence or conformance_run.fell_silent:
+        raise Inconclusive(silence)
     made = Teller(conformance_run, request.node.name, _aims(request.node))
     request.node.stash[_TELLER] = made
     return made
@@ -179,9 +183,17 @@ def pytest_runtest_makereport(
     progress = item.config.stash.get(PROGRESS, None)
     if progress is not None and report.when == "call":
         progress.told(_family(item), run)
+    _mask(report, run.client.mask)
     if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(Violation):
         run.journal.note("our_fault", report.longreprtext[-_LONGEST_TRACE:])
     return report
+
+
+def _mask(report: pytest.TestReport, mask: Mask) -> None:
+    """Take the keys out of what pytest shows of a failure: its traces have arguments, and locals for who asks."""
+    if report.failed and (text := mask.text(report.longreprtext)) != report.longreprtext:
+        report.longrepr = text
+    report.sections = [(title, mask.text(text)) for title, text in report.sections]
 
 
 @pytest.hookimpl(trylast=True)
@@ -258,6 +270,15 @@ def _forget_the_code_around() -> None:
     if hasattr(providers, "_get_local_constants") and hasattr(providers, "Constants"):
         none = providers.Constants()
         providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
+
+
+def _leave_no_folder(config: pytest.Config) -> None:
+    """Have Hypothesis keep its tables elsewhere than in the user's folder, and only as long as the session lasts."""
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    folder = TemporaryDirectory(prefix="cancel-conformance-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    set_hypothesis_home_dir(folder.name)
 
 
 def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, as Hypothesis wraps it

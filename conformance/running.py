@@ -338,8 +338,6 @@ def _tell_stories(order: Order, keyword: str) -> None:
         str(Path(__file__).parent),
         "--tb=short",
         "--assert=plain",
-        "-W",
-        "error",
         "-q",
     ]
     arguments += ["-k", keyword] if keyword else []

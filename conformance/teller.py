@@ -273,12 +273,15 @@ class Telling:
             self._overhear(ear)
 
     def query(self, task: Task, *, form: Form = Form.TASK_ID, fresh: bool = False) -> Exchange:
-        """Ask for a task by one of its identifiers, with its owner's key."""
+        """Ask for a task by one of its identifiers, with its owner's key.
+
+        Raises:
+            OutOfReach: nothing is answered any more.
+        """
         by_out = form is Form.OUT_TASK_ID and task.out_task_id is not None
         field = Form.OUT_TASK_ID if by_out else Form.TASK_ID
         identifier = task.out_task_id if by_out and task.out_task_id is not None else task.task_id
-        heard = self._run.client.query(self.number, task.role, field.value, identifier, fresh=fresh)
-        return self._hear(heard)
+        return self._answered(self._run.client.query(self.number, task.role, field.value, identifier, fresh=fresh))
 
     def look(self) -> None:
         """Ask for each of the story's tasks."""
@@ -292,8 +295,12 @@ class Telling:
     def cancel(
         self, call: Call, *, role: str = "owner", fresh: bool = False, credential: Credential | None = None
     ) -> Exchange:
-        """Send a cancel with the key of `role`, or with what a `credential` makes of the owner's."""
-        return self._hear(self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential))
+        """Send a cancel with the key of `role`, or with what a `credential` makes of the owner's.
+
+        Raises:
+            OutOfReach: nothing is answered any more.
+        """
+        return self._answered(self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential))
 
     def at_once(self, *calls: Timed, start_at: float = 0.0) -> list[Exchange]:
         """Send several calls at once, each on a connection of its own, now or at an instant to come."""
@@ -481,15 +488,14 @@ class Telling:
         self._run.journal.keep_task(task)
         self._run.journal.cast(self.number, task)
 
-    def _hear(self, heard: Sequence[Exchange]) -> Exchange:
-        """Take up what was answered.
-
-        Raises:
-            OutOfReach: nothing is answered any more.
-        """
-        self.exchanges += heard
+    def _answered(self, heard: Sequence[Exchange]) -> Exchange:
+        last = self._hear(heard)
         if self._run.client.asks_in_vain:
-            raise OutOfReach(f"the target does not answer: {heard[-1].lost}")
+            raise OutOfReach(f"the target does not answer: {last.lost}")
+        return last
+
+    def _hear(self, heard: Sequence[Exchange]) -> Exchange:
+        self.exchanges += heard
         for exchange in heard:
             if exchange.request.role in self._roles() and self.shows(exchange) in TERMINAL:
                 document = exchange.answer.document if exchange.answer else None
@@ -545,7 +551,7 @@ class Telling:
             if self._first and task.pending_until > time.monotonic() + _HOLDS_LONG:
                 self.lingers.add(task_id)
             elif not reads or reads[-1].state in LIVE:
-                self.cancel(by(Form.PATH, task), role=task.role)
+                self._hear(self._run.client.cancel(self.number, task.role, by(Form.PATH, task)))
 
 
 def _named_once(stage: Stage, subscription: Subscription) -> bool:

@@ -13,7 +13,7 @@ from stand_in import Heard, answer
 from told import terms
 
 from conformance.contract import Contract
-from conformance.exchange import Answer, Exchange, Form, Operation, Request
+from conformance.exchange import UNSENT, Answer, Exchange, Form, Operation, Request
 from conformance.journal import Journal, JournalError
 from conformance.lawful import Task
 from conformance.report.summary import judge_again, summarise
@@ -183,15 +183,33 @@ def test_premises_and_notes_come_back(journal: Journal) -> None:
 
 
 def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
-    """It may have made a task; one that was refused, or has a name and was answered at a later try, is settled."""
-    named, nameless = b'{"out_task_id": "3"}', b'{"model": "boat"}'
-    told = ((b"1", None), (b"2", 400), (named, None), (named, 200), (nameless, None), (nameless, 200), (b"4", 504))
-    for content, status in told:
+    """It may have made a task; one that was refused, never left, or has a name and was answered later, is settled."""
+    shown, none = b'{"task_id": "t"}', b""
+    named, again, nameless = b'{"out_task_id": "3"}', b'{"out_task_id": "4"}', b'{"model": "boat"}'
+    told = (
+        (b"lost", None, none),
+        (b"refused", 400, none),
+        (named, None, none),
+        (named, 200, shown),
+        (again, None, none),
+        (again, 429, none),
+        (nameless, None, none),
+        (nameless, 200, shown),
+        (b"late", 504, none),
+        (b"too many", 429, none),
+        (b"unsent", None, none),
+        (b"unreadable", 200, b"<html>"),
+    )
+    for content, status, said in told:
         asked = Request(operation=Operation.SUBMIT, role="owner", method="POST", url="u", content=content)
         number = journal.begin_exchange(1, asked, 1.0)
-        said = Answer(status=status) if status else None
-        journal.end_exchange(Exchange(number=number, request=asked, sent_at=1.0, ended_at=2.0, answer=said, lost=""))
-    assert [each.request.content for each in journal.unheard_submits()] == [b"1", nameless, b"4"]
+        answer = Answer(status=status, content=said) if status else None
+        lost = None if answer else UNSENT * (content == b"unsent") + "ReadTimeout"
+        journal.end_exchange(
+            Exchange(number=number, request=asked, sent_at=1.0, ended_at=2.0, answer=answer, lost=lost)
+        )
+    unheard = [each.request.content for each in journal.unheard_submits()]
+    assert unheard == [b"lost", again, nameless, b"late", b"unreadable"]
 
 
 def test_a_run_that_was_cut_off_is_judged(smoke: Recorded, tmp_path: Path) -> None:

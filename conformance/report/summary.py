@@ -63,8 +63,8 @@ class Summary:
 
     @property
     def broke_off(self) -> bool:
-        """Whether the run was interrupted, or ended without a word."""
-        return "interrupted" in self.notes or "ended" not in self.notes
+        """Whether the run was interrupted, lost its target, or ended without a word."""
+        return bool({"interrupted", "fell_silent"} & self.notes.keys()) or "ended" not in self.notes
 
     @property
     def asked(self) -> list[Row]:

@@ -144,7 +144,8 @@ def closing(summary: Summary) -> str:
     if summary.planned:
         lines.append(f"{len(summary.planned)} rows are planned and were not judged")
     if summary.broke_off:
-        lines.append("the run broke off before its end: not all of its stories were told")
+        why = f"{printable(summary.notes['fell_silent'])}: " if "fell_silent" in summary.notes else ""
+        lines.append(f"{why}the run broke off before its end: not all of its stories were told")
     stale = [row.requirement.id for row in summary.asked if row.ruling.stale]
     if stale:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.exchange import Exchange
+from conformance.exchange import Exchange, may_hide_a_task
 from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.target.budget import BudgetSpent
@@ -35,7 +35,6 @@ _SHARED: Final = (State.COMPLETED, State.FAILED)
 _BILLED: Final = (State.RUNNING, State.COMPLETED)
 _OVER: Final = 1.2
 _ACCEPTED: Final = range(200, 300)
-_REFUSED: Final = range(400, 500)
 
 
 class OutOfReach(Exception):
@@ -267,8 +266,7 @@ class Provision:
         task_id = document.get("task_id") if isinstance(document, dict) else None
         accepted = last.answer is not None and last.answer.status in _ACCEPTED
         made = task_id if accepted and isinstance(task_id, str) else ""
-        tries = exchanges if out_task_id is None else [last]
-        if any(_may_have_made_a_task(each) for each in tries if not (made and each is last)):
+        if any(map(may_hide_a_task, [exchanges] if out_task_id is not None else ([each] for each in exchanges))):
             self.unheard.append(Task(task_id="", out_task_id=out_task_id, role=role))
         if not made:
             proven = json.dumps(recipe.body) in self._accepted
@@ -349,10 +347,6 @@ class Provision:
         )
         self._journal.keep_task(task)
         return Stage(task=task, recipe=recipe, exchanges=[])
-
-
-def _may_have_made_a_task(submit: Exchange) -> bool:
-    return submit.sent and (submit.answer is None or submit.answer.status not in _REFUSED)
 
 
 def fresh_identifier() -> str:
