@@ -50,6 +50,8 @@ class BadLine:
     base_url: str
     plan: Plan = lambda _: None
     armed: list[Trouble] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
+    """Every answer of the target, whether it reached the caller or not."""
     dead: bool = False
     """Whether connections are broken off as soon as they come."""
 
@@ -61,19 +63,20 @@ class BadLine:
 @contextlib.contextmanager
 def bad_line(target: str) -> Iterator[BadLine]:
     """A proxy before the service whose base URL is `target`; a good one, until it is told of troubles."""
-    loop, listens = asyncio.new_event_loop(), threading.Event()
-    line = BadLine("")
+    loop, listens, line = asyncio.new_event_loop(), threading.Event(), BadLine("")
 
-    async def listen() -> None:
+    async def listen() -> asyncio.Server:
         address = urlsplit(target)
         call = lambda *ends: _Call(line, address.port or 80, *ends).relay()  # noqa: E731
         server = await asyncio.start_server(call, "127.0.0.1", limit=_LARGEST)
         line.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{address.path}"
         listens.set()
+        return server
 
     def serve() -> None:
-        loop.run_until_complete(listen())
+        server = loop.run_until_complete(listen())
         loop.run_forever()
+        server.close()
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0.05))
@@ -126,6 +129,7 @@ class _Call:
         writer.write(sent)
         head, body = await _message(reader, bodiless=bodiless)
         writer.close()
+        self._line.answers.append(body)
         return head + body
 
 
