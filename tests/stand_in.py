@@ -31,6 +31,8 @@ class Heard:
     path: str
     headers: dict[str, str]
     content: bytes
+    port: int = 0
+    """The caller's, which tells one connection from another."""
 
     @property
     def document(self) -> Any:  # noqa: ANN401 - any JSON
@@ -51,16 +53,17 @@ class StandIn:
 
 
 def answer(status: int, document: object = None, /, *, content: bytes | None = None, **headers: str) -> bytes:
-    """A whole answer: a JSON document or raw content, and headers (`retry_after="1"`)."""
+    """A whole answer: a JSON document or raw content, and headers (`retry_after="1"`, `connection="keep-alive"`)."""
     body = json.dumps(document).encode() if content is None else content
-    named = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {"content-type": "application/json", "connection": "close", **given}
     lines = [f"HTTP/1.1 {status} Said", *(f"{name}: {value}" for name, value in named.items())]
-    return "\r\n".join([*lines, f"content-length: {len(body)}", "connection: close", "", ""]).encode() + body
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
 @contextmanager
 def standing_in(says: Says) -> Iterator[StandIn]:
-    """A server that answers each request as `says` has it, one connection a request."""
+    """A server that answers each request as `says` has it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = StandIn(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
         thread = threading.Thread(target=_listen, args=(listener, server, says), daemon=True)
@@ -102,11 +105,19 @@ def _listen(listener: socket.socket, server: StandIn, says: Says) -> None:
             connection, _ = listener.accept()
         except OSError:
             return
-        connection.settimeout(_A_WHILE)
-        with connection, suppress(OSError):
+        threading.Thread(target=_converse, args=(connection, server, says), daemon=True).start()
+
+
+def _converse(connection: socket.socket, server: StandIn, says: Says) -> None:
+    """Answer what comes on one connection: one request, or as many as the answers do not close it after."""
+    connection.settimeout(_A_WHILE)
+    with connection, suppress(OSError):
+        goes_on = True
+        while goes_on:
             heard = _hear(connection)
             server.heard.append(heard)
             said = says(heard)
+            goes_on = isinstance(said, bytes) and b"\r\nconnection: keep-alive\r\n" in said
             for piece in [said] if isinstance(said, bytes) else said:
                 connection.sendall(piece)
 
@@ -121,7 +132,7 @@ def _hear(connection: socket.socket) -> Heard:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(content) < int(headers.get("content-length", 0)):
         content += _some(connection)
-    return Heard(method, path, headers, content)
+    return Heard(method, path, headers, content, connection.getpeername()[1])
 
 
 def _some(connection: socket.socket) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,9 +70,24 @@ def test_a_wait_beyond_patience_is_not_begun(speak: Speak) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_a_time_that_is_no_number_of_seconds_is_not_trusted(speak: Speak) -> None:
-    """A date, a negative number or nonsense in Retry-After: the client's own pause counts."""
-    for said in ("Wed, 21 Oct 2026 07:28:00 GMT", "-5", "nan", "soon"):
+def test_a_date_to_retry_after_is_kept(speak: Speak) -> None:
+    """HTTP has two ways to say when; a date is one of whole seconds."""
+    wire = speak(in_turn(answer(503, {}, retry_after=formatdate(time.time() + 2, usegmt=True)), SHOWN))
+    first, second = wire.client.cancel(1, "owner", Call(path=TASK))
+    assert 0.8 <= second.sent_at - first.ended_at < 3
+
+
+def test_the_end_of_a_rate_limit_is_waited_for(speak: Speak) -> None:
+    """A Unix time, or seconds; either for a while at the most."""
+    for reset in (str(time.time() + 0.8), "0.8"):
+        wire = speak(in_turn(answer(429, {}, x_ratelimit_reset=reset), SHOWN))
+        first, second = wire.client.cancel(1, "owner", Call(path=TASK))
+        assert 0.5 <= second.sent_at - first.ended_at < 2
+
+
+def test_a_time_that_is_none_is_not_trusted(speak: Speak) -> None:
+    """A date gone by or out of this world, a negative number, nonsense: the client's own pause counts."""
+    for said in ("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 99999 07:28:00 GMT", "-5", "nan", "soon", ""):
         wire = speak(in_turn(answer(503, {}, retry_after=said), SHOWN), limits__retries=1)
         assert statuses(wire.client.cancel(1, "owner", Call(path=TASK))) == [503, 200]
 
@@ -93,6 +109,85 @@ def test_a_lost_submit_without_a_key_of_its_own_is_not_sent_again(speak: Speak) 
     wire = speak(always(b""), limits__retries=3)
     assert statuses(wire.client.submit(1, "owner", SUBMIT)) == [None]
     assert len(wire.server.heard) == 1
+
+
+def test_a_submit_that_never_left_is_sent_again(journal: Journal) -> None:
+    """No connection was made, so nothing can have been made of it."""
+    client = Client(profile(nowhere(), limits__retries=2), CONTRACT, journal)
+    attempts = client.submit(1, "owner", SUBMIT)
+    client.close()
+    assert len(attempts) == 3
+    assert not any(attempt.sent for attempt in attempts)
+    assert journal.unheard_submits() == []
+
+
+def test_a_connection_that_was_closed_while_idle_costs_nothing(speak: Speak) -> None:
+    """What a server closed after a while without requests is renewed, unseen; a submit never risks a used one."""
+    for ask in (
+        lambda client: client.cancel(1, "owner", Call(path=TASK)),
+        lambda client: client.submit(1, "owner", SUBMIT),
+    ):
+        kept = answer(200, {"task_id": TASK}, connection="keep-alive")
+        wire = speak(lambda _, kept=kept: [kept], limits__retries=0)  # and it is closed all the same
+        wire.client.query(1, "owner", "task_id", TASK)
+        time.sleep(0.05)
+        assert statuses(ask(wire.client)) == [200]
+
+
+def test_an_answer_that_nobody_asked_for_answers_nothing(speak: Speak) -> None:
+    """What comes behind an answer on a connection that is kept alive is not taken for the next one."""
+    kept = answer(200, {"said": "first"}, connection="keep-alive")
+    wire = speak(in_turn(kept + answer(200, {"said": "unasked"}, connection="keep-alive"), kept))
+    for _ in range(3):
+        [exchange] = wire.client.query(1, "owner", "task_id", TASK)
+        assert exchange.answer is not None
+        assert exchange.answer.document == {"said": "first"}
+
+
+def test_a_connection_is_kept_alive(speak: Speak) -> None:
+    """A target that lets it is asked again over the same one: no answer is dropped that was asked for."""
+    wire = speak(always(answer(200, {}, connection="keep-alive")))
+    for _ in range(3):
+        wire.client.query(1, "owner", "task_id", TASK)
+    assert len({heard.port for heard in wire.server.heard}) == 1
+
+
+def test_hints_without_an_end_have_one(speak: Speak) -> None:
+    """Informational answers are read past, until the deadline."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+    wire = speak(in_turn(hint * 3 + SHOWN), limits__retries=0)
+    assert statuses(wire.client.query(1, "owner", "task_id", TASK)) == [200]
+    wire = speak(dripping(hint, hint), limits__timeout=0.4, limits__retries=0)
+    [exchange] = wire.client.query(1, "owner", "task_id", TASK)
+    assert exchange.answer is None
+    assert exchange.ended_at - exchange.sent_at < 1
+
+
+def test_an_encoding_that_nobody_asked_for_is_a_lost_answer(speak: Speak) -> None:
+    """It cannot be read here, which is no fault of what it says."""
+    wire = speak(always(answer(200, content=b"\x8b\x05\x80{}", content_encoding="br")), limits__retries=0)
+    [exchange] = wire.client.query(1, "owner", "task_id", TASK)
+    assert exchange.answer is None
+    assert "content-encoding is 'br'" in str(exchange.lost)
+
+
+def test_long_answers_are_kept_as_long_as_there_is_room(speak: Speak) -> None:
+    """Each up to its cap, and all together up to theirs; ordinary ones are kept all the same."""
+    said = [answer(200, content=b"[" + b"[]," * (1 << 16) + b"1]")] * 10
+    wire = speak(in_turn(*said, SHOWN), limits__retries=0)
+    exchanges = [wire.client.query(1, "owner", "task_id", TASK)[0] for _ in range(11)]
+    assert exchanges[0].answer is not None
+    assert exchanges[9].answer is None
+    assert "TooMuchSaid" in str(exchanges[9].lost)
+    assert exchanges[10].answer is not None
+
+
+def test_how_an_answer_was_lost_shows_no_key_and_does_nothing(speak: Speak) -> None:
+    """The library that reads it quotes what it could not read."""
+    wire = speak(always(f"HTTP/1.1 \x1b[31m{KEY} no\r\n\r\n".encode()), limits__retries=0)
+    [exchange] = wire.client.query(1, "owner", "task_id", TASK)
+    assert "$KEY" in str(exchange.lost)
+    assert str(exchange.lost).isprintable()
 
 
 def test_a_lost_submit_with_an_out_task_id_is_sent_again(speak: Speak) -> None:

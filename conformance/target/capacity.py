@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, NoReturn
 
-MOST_BYTES: Final = 2 << 20
+MOST_BYTES: Final = 1 << 20
 """Bytes of an answer's body that are read; the rest is cut off."""
 
 MOST_HEADER_BYTES: Final = 64 << 10
 """Bytes of an answer's headers that are kept."""
 
 _LIGHT: Final = 64 << 10
-_ROOM: Final = 48 << 20
+_ROOM: Final = 24 << 20
 _PER_VALUE: Final = 128
 _INFLATED: Final = {"gzip", "x-gzip", "deflate"}
 _PLAIN: Final = {"", "identity"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from conformance.account import amount
 from conformance.exchange import Exchange, may_hide_a_task
 from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
@@ -297,8 +298,8 @@ class Provision:
         given = self._profile.states.get(state)
         if (given and given.credits is not None) or state not in _BILLED:
             return
-        if isinstance(estimate, int | Decimal) and Decimal(estimate).is_finite():
-            price = max(Decimal(estimate), Decimal(0))
+        if (expected := amount(estimate)) is not None:
+            price = max(expected, Decimal(0))
             self._budget.settle(self._prices.get(state, Decimal(0)), price)
             self._prices[state] = price
 
