@@ -20,6 +20,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from conftest import clean_environment, suite_command
+from small_target import Spoil, Target
 from stand_in import KEY, KEYS, Heard, answer, standing_in
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 ROWS: Final = "IDENT-1,STATE-1,PARITY-2,AUTH-2"
 MOST_MEMORY: Final = 200 << 10
 """Kilobytes that the process of a run may take at its largest."""
-
-_HONEST_AT_FIRST: Final = 16
 
 JUNIT: Final = {
     *("testsuites", "testsuite", "testcase", "properties", "property"),
@@ -43,55 +42,6 @@ LONGEST: Final = 60.0
 BIDI: Final = "\u202e\u2066\u200f"
 ACTS: Final = f"\x1b[31m\x1b]8;;http://evil.example\x07click\x1b]8;;\x07\x9b31m\x9d0;title\x9c\x07{BIDI}\ufeff\r\n\0"
 PAGE: Final = "<script>alert(1)</script>]]></failure><img src=x onerror=alert(1)>&lt;\"'"
-
-Spoil = Callable[[int, dict[str, Any]], bytes | Iterable[bytes]]
-"""How a malice says what an honest target would say: a status and a document."""
-
-
-class Target:
-    """A small target that keeps the contract, but for what a malice makes of its answers."""
-
-    def __init__(self, spoil: Spoil, honest: int = _HONEST_AT_FIRST) -> None:
-        self._spoil = spoil
-        self._honest_yet = honest
-        self._tasks: dict[str, dict[str, Any]] = {}
-
-    def __call__(self, heard: Heard) -> bytes | Iterable[bytes]:
-        """Answer one request: so many honestly, so that there is something to judge."""
-        self._honest_yet -= 1
-        told = self._honest(heard)
-        return self._spoil(*told) if self._honest_yet < 0 else answer(*told)
-
-    def _honest(self, heard: Heard) -> tuple[int, dict[str, Any]]:
-        if heard.headers.get("authorization", "").removeprefix("Bearer ") not in KEYS.values():
-            return refusal(401, "invalid_api_key")
-        try:
-            asked = dict(heard.document) if heard.content else {}
-        except ValueError:
-            return refusal(400, "invalid_param")
-        if heard.path.endswith("/submit"):
-            return 200, self._submit(asked.get("out_task_id"))
-        path = heard.path.split("/v1/tasks/cancel/")[1:]
-        given = path or [asked[name] for name in ("task_id", "out_task_id") if name in asked]
-        if len(given) != 1:
-            return refusal(400, "invalid_param")
-        task = next((task for task in self._tasks.values() if given[0] in (task["task_id"], task["out_task_id"])), None)
-        if task is None:
-            return refusal(404, "task_not_found")
-        if "/cancel" in heard.path:
-            task["status"] = "cancelled"
-        return 200, dict(task)
-
-    def _submit(self, name: str | None) -> dict[str, Any]:
-        task_id = f"task_01JZ8Q4M7T9V2K5XNB{len(self._tasks):08d}"
-        self._tasks[task_id] = {"task_id": task_id, "out_task_id": name or f"n{task_id}", "status": "pending"}
-        return dict(self._tasks[task_id])
-
-
-def refusal(status: int, code: str) -> tuple[int, dict[str, Any]]:
-    """A refusal in the documented envelope."""
-    return status, {"error": {"message": "No.", "type": "invalid_request_error", "param": None, "code": code}}
-
 
 # malices
 
