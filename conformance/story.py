@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from conformance.exchange import ENDED, GIVEN_UP, Exchange, Form, Operation
@@ -25,6 +26,8 @@ _CLIENT_ERROR: Final = range(400, 500)
 _NOT_FOUND: Final = 404
 _REQUEST_TIMEOUT: Final = 408
 _TOO_MANY_REQUESTS: Final = 429
+_SERVER_ERROR: Final = range(500, 600)
+_OFTEN: Final = 5
 _NONE: Final = float("-inf")
 _DEEPEST_NOTICE: Final = 3
 
@@ -138,6 +141,32 @@ class Moment:
     def refused(self) -> bool:
         """Whether the answer is a refusal by the target itself."""
         return self.status in _CLIENT_ERROR and not self.exchange.unavailable
+
+    @cached_property
+    def unavailable(self) -> bool:
+        """Whether this says nothing of the target (ruling R17): it gave no answer of its own, or none of this input."""
+        return self.exchange.unavailable and not self._provoked
+
+    @cached_property
+    def _provoked(self) -> bool:
+        """Whether a call that may be refused gets its 5xx for what it says: each time, and ordinary ones between never.
+
+        Those between go the same way, by the path or by the body, and all of them are answered.
+        """
+        if self.status not in _SERVER_ERROR or self.certain:
+            return False
+        request = self.exchange.request
+        alike = [each for each in self.story.cancels if each.exchange.request == request]
+        between = [each for each in self.story.cancels if each.plain and each not in alike and each.goes_as(self)]
+        if any(each.status not in _SERVER_ERROR for each in alike) or not between:
+            return False
+        turns = [each for each in pairwise(alike) if any(_lies_between(other, *each) for other in between)]
+        spared = all(not each.exchange.unavailable for each in between if _lies_between(each, alike[0], alike[-1]))
+        return spared and len(turns) >= _OFTEN - 1
+
+    def goes_as(self, other: Moment) -> bool:
+        """Whether it takes the same route as another cancel."""
+        return (self.exchange.request.path_id is None) is (other.exchange.request.path_id is None)
 
     @property
     def telling(self) -> bool:
@@ -548,6 +577,11 @@ def _hearings(groups: Iterable[list[Notice]]) -> Iterator[Hearing]:
 def _is_end(heard: Exchange) -> bool:
     """Whether nothing was heard here, neither an answer nor a call."""
     return heard.answer is None and heard.request.content is None
+
+
+def _lies_between(moment: Moment, first: Moment, last: Moment) -> bool:
+    exchange = moment.exchange
+    return first.exchange.ended_at <= exchange.sent_at and exchange.ended_at <= last.exchange.sent_at
 
 
 def _acted_on(found: Effects) -> list[Task]:

@@ -11,8 +11,8 @@ from conformance.checks import judgements
 from conformance.exchange import Form, Operation
 from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
-from conformance.story import OK, Notice, Story
-from conformance.target.call import Call, Timed, by
+from conformance.story import OK, Moment, Notice, Story
+from conformance.target.call import Call, Timed, by, naming
 from conformance.target.ears import Ear
 from conformance.target.profile import Capability
 from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
@@ -33,6 +33,8 @@ _SHARED: Final = {State.COMPLETED, State.FAILED}
 _HOLDS_LONG: Final = 15.0
 _MOST_AT_ONCE: Final = 8
 _TWO: Final = 2
+_TURNS: Final = 4
+_SERVER_ERROR: Final = 500
 
 
 class Violation(AssertionError):
@@ -300,7 +302,22 @@ class Telling:
         Raises:
             OutOfReach: nothing is answered any more.
         """
-        return self._answered(self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential))
+        heard = self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential)
+        last = self._answered(heard)
+        failed = last.unavailable and last.answer is not None and last.answer.status >= _SERVER_ERROR
+        if failed and not Moment(self.told(), last).certain:
+            self._ask_in_turns(call, role, credential)
+        return last
+
+    def _ask_in_turns(self, call: Call, role: str, credential: Credential | None) -> None:
+        """Send a call that got a 5xx of the infrastructure again, in turns with ordinary ones: is it the call (R17)?"""
+        client, unknown = self._run.client, self._run.unknown_task_id(next(iter(self.tasks), None))
+        ordinary = naming(Form.TASK_ID if call.path is None else Form.PATH, unknown)
+        for _ in range(_TURNS):
+            spared = self._hear(client.cancel(self.number, role, ordinary, fresh=True, once=True))
+            again = self._hear(client.cancel(self.number, role, call, fresh=True, credential=credential, once=True))
+            if spared.unavailable or not again.unavailable:
+                return
 
     def at_once(self, *calls: Timed, start_at: float = 0.0) -> list[Exchange]:
         """Send several calls at once, each on a connection of its own, now or at an instant to come."""

@@ -19,6 +19,9 @@ import httpx
 import pytest
 from bad_line import BadLine, Trouble, bad_line, saying
 from conftest import REFERENCE_PROFILE, Recorded, order_for, recorded
+from small_target import Target
+from stand_in import Heard, answer
+from told import NOT_FOUND, UNAVAILABLE, UNKNOWN, Tale, Told, refusal
 
 from conformance.checks import CHECKS
 from conformance.exchange import Form
@@ -26,7 +29,7 @@ from conformance.journal import Journal
 from conformance.report.summary import summarise
 from conformance.run import Run, Unreachable
 from conformance.states import State
-from conformance.target.call import by
+from conformance.target.call import Call, by
 from conformance.target.profile import load
 from conformance.target.provision import OutOfReach
 from conformance.teller import Teller
@@ -34,6 +37,8 @@ from conformance.verdict import ExitCode, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import BeginRun
 
 TIMEOUT: Final = 0.15
 RETRIES: Final = 1
@@ -150,6 +155,93 @@ def test_a_bad_day_is_nobodys_fault(
     if len(troubles) == 1:
         assert summary.rows[0].requirement.id == "IDENT-1"
         assert summary.rows[0].ruling.verdict is Verdict.PASS
+
+
+# what our own input provokes (R17)
+
+PAIR: Final = {"task_id": UNKNOWN, "out_task_id": "boat"}
+
+
+def in_turns(times: int, *, pair: Told = UNAVAILABLE, between: Told = NOT_FOUND, path: str | None = None) -> Tale:
+    """A pair of identifiers that is sent so many times, an ordinary cancel between each two."""
+    tale = Tale()
+    tale.submitted()
+    for turn in range(times):
+        if turn:
+            tale.cancel(None if path else {"task_id": UNKNOWN}, path=path, answer=between)
+        tale.cancel(PAIR, answer=pair)
+    return tale
+
+
+def test_a_5xx_that_a_call_provokes_each_time_is_held_against_the_target() -> None:
+    """The same call gets it again and again, and the ordinary ones between get through."""
+    tale = in_turns(5)
+    assert (tale.judged("IDENT-4"), tale.judged("ERR-1")) == ("broken", "broken")
+    assert tale.findings("IDENT-4")[0].got.startswith("503")
+
+
+@pytest.mark.parametrize(
+    "tale",
+    [
+        pytest.param(in_turns(4), id="not often enough"),
+        pytest.param(in_turns(5, between=UNAVAILABLE), id="ordinary ones get it too"),
+        pytest.param(in_turns(5, between=None), id="ordinary ones get nothing"),
+        pytest.param(in_turns(5, path=UNKNOWN), id="ordinary ones go another way"),
+        pytest.param(in_turns(5, pair=refusal(429, "slow_down")), id="too many requests"),
+        pytest.param(in_turns(5, pair=None), id="nothing at all"),
+    ],
+)
+def test_what_may_be_the_infrastructures_trouble_is_not(tale: Tale) -> None:
+    """Nothing is certain, so nothing is said."""
+    assert tale.judged("IDENT-4") == "undecided"
+    assert tale.blamed == []
+
+
+def test_trouble_that_passes_is_not_provoked() -> None:
+    """Once the same call was answered, it was not the call."""
+    tale = in_turns(5)
+    tale.cancel(PAIR, answer=refusal(400, "invalid_param"))
+    assert tale.blamed == []
+
+
+def test_a_target_that_is_asked_to_act_may_be_out_of_service() -> None:
+    """What stands behind it may be away, while unknown tasks are still refused."""
+    tale = Tale()
+    task = tale.submitted(holds=60)
+    for _ in range(9):
+        tale.cancel({"task_id": task.task_id}, answer=UNAVAILABLE)
+        tale.cancel({"task_id": UNKNOWN}, answer=NOT_FOUND)
+    assert tale.blamed == []
+
+
+class FallsOverPairs(Target):
+    """Answers 503 wherever a body has two identifiers; or else to every third cancel."""
+
+    def __init__(self, *, pairs: bool) -> None:
+        super().__init__(answer, honest=10**6)
+        self._pairs = pairs
+        self._cancels = 0
+
+    def __call__(self, heard: Heard) -> bytes:
+        """Answer one request."""
+        self._cancels += "/cancel" in heard.path
+        falls = len(heard.document) > 1 if self._pairs and heard.content else self._cancels % 3 == 1
+        status, document = self._honest(heard)
+        return answer(503, {}) if falls and "/cancel" in heard.path else answer(status, document)
+
+
+@pytest.mark.parametrize(("pairs", "verdict"), [(True, Verdict.FAIL), (False, Verdict.INCONCLUSIVE)])
+def test_a_call_that_gets_a_5xx_is_sent_in_turns_with_others(
+    begin_run: BeginRun, pairs: bool, verdict: Verdict
+) -> None:
+    """So that it is known whose trouble it is."""
+    run, _ = begin_run(FallsOverPairs(pairs=pairs), only=("IDENT-4",), limits__retries=0)
+    story = Teller(run, "a pair", ("IDENT-4",)).story()
+    task = story.task(State.PENDING)
+    story.cancel(Call(body={"task_id": task.task_id, "out_task_id": task.out_task_id}))
+    story.verify()
+    [row] = summarise(run.journal).asked
+    assert row.ruling.verdict is verdict
 
 
 # whole runs

@@ -29,7 +29,6 @@ _TOO_LARGE: Final = 413
 _FIRST_REFUSAL: Final = 400
 _SERVER_ERRORS: Final = range(500, 600)
 _MOST_TEXT: Final = 1 << 16
-_OFTEN: Final = 3
 _SHORTEST: Final = 3
 _INTERNALS: Final = re.compile(
     r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w.$]+\([\w]+\.(?:java|kt|scala|js|ts|cs|go|py):\d+"
@@ -89,7 +88,7 @@ def bodies_too_large_are_refused(story: Story) -> Iterator[Judgement]:
         content = moment.exchange.request.content
         if content is None or len(content) <= story.terms.most_bytes:
             continue
-        if moment.exchange.unavailable:
+        if moment.unavailable:
             yield unavailable(moment)
             continue
         large = moment.status == _TOO_LARGE
@@ -137,19 +136,10 @@ def _keyed(story: Story) -> Iterator[Moment]:
 
 
 def _no_server_error(moment: Moment) -> Judgement | None:
-    """A 5xx that the call's own input provoked (ruling R17): one of the target's own, or one that plain calls spare."""
-    if moment.status not in _SERVER_ERRORS:
+    """A 5xx that the call's own input provoked (ruling R17)."""
+    if moment.status not in _SERVER_ERRORS or moment.unavailable:
         return None
-    if moment.exchange.unavailable:
-        ours = [each for each in moment.story.cancels if each.exchange.request == moment.exchange.request]
-        spared = any(read.status == OK for read in moment.story.queries if _after(read, moment))
-        if len(ours) < _OFTEN or not all(each.status in _SERVER_ERRORS for each in ours) or not spared:
-            return None
     return broken(moment, "a refusal or a fair reading, never a server error", answered(moment))
-
-
-def _after(later: Moment, earlier: Moment) -> bool:
-    return later.exchange.sent_at >= earlier.exchange.ended_at
 
 
 def _others_left_alone(moment: Moment) -> Iterator[Judgement]:

@@ -55,7 +55,7 @@ def acts(moment: Moment, task: Task) -> Judgement:
 
 def refused(moment: Moment, *lawful: Refusal) -> Judgement:
     """The cancel is refused in one of the `lawful` ways; holds only where its form is accepted otherwise."""
-    if moment.exchange.unavailable:
+    if moment.unavailable:
         return unavailable(moment)
     if any(refused_as(moment, refusal) for refusal in lawful):
         return held(moment, premises=premises(moment))

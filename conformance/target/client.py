@@ -89,11 +89,18 @@ class Client:
         self._fresh.close()
 
     def cancel(
-        self, story: int, role: str, call: Call, *, fresh: bool = False, credential: Credential | None = None
+        self,
+        story: int,
+        role: str,
+        call: Call,
+        *,
+        fresh: bool = False,
+        credential: Credential | None = None,
+        once: bool = False,
     ) -> list[Exchange]:
         """Send one cancel; every attempt that it took, the last one last. A `credential` speaks for its own role."""
         request = self.cancel_request(role, call, credential=credential)
-        return self._persevere(story, request, fresh=fresh, credential=credential)
+        return self._persevere(story, request, fresh=fresh, credential=credential, once=once)
 
     def cancel_request(self, role: str, call: Call, *, credential: Credential | None = None) -> Request:
         """A cancel, not yet sent."""
@@ -270,13 +277,14 @@ class Client:
         fresh: bool,
         repeatable: bool = True,
         credential: Credential | None = None,
+        once: bool = False,
     ) -> list[Exchange]:
         """Send until the target gives an answer of its own, within the limits on retries and patience.
 
         While nothing at all comes back, not even to the last call, one attempt is enough.
         """
         limits = self._profile.limits
-        most = 1 if self.unanswered > limits.retries else limits.retries + 1
+        most = 1 if once or self.unanswered > limits.retries else limits.retries + 1
         give_up = time.monotonic() + limits.patience
         attempts: list[Exchange] = []
         while True:
