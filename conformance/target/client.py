@@ -234,7 +234,8 @@ class Client:
             answer = replace(
                 answer, headers=tuple(self._shown_headers(named)), content=self.mask.content(answer.content)
             )
-        return replace(heard, request=request, answer=answer)
+        lost = None if heard.lost is None else self.mask.text(heard.lost)
+        return replace(heard, request=request, answer=answer, lost=lost)
 
     def _begun(self, story: int, request: Request) -> tuple[int, Request]:
         """A request in the journal, before any of it leaves; and as it stands there."""
