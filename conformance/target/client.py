@@ -16,8 +16,9 @@ import ssl
 import time
 import zlib
 from dataclasses import replace
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin
 
 import h11
 import httpx
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from conformance.journal import Journal
     from conformance.target.call import Call
     from conformance.target.profile import Profile
+
+_LANES: Final = 4
+"""Connections that are kept open and used in turn: one alone would speak to one process of the target's."""
 
 _OURS: Final = (
     ("accept", "application/json"),
@@ -74,7 +78,8 @@ class Client:
         self._context = ssl.create_default_context(cafile=str(bundle)) if bundle else None
         self._timeout = dict.fromkeys(("connect", "read", "write", "pool"), profile.limits.timeout)
         self._deadline = Deadline()
-        self._warm = self._connections(keep=True)
+        self._warm = [self._connections(keep=True) for _ in range(_LANES)]
+        self._lanes = cycle(self._warm)
         self._fresh = self._connections(keep=False)
         self.asked = 0
         """Exchanges so far."""
@@ -85,7 +90,8 @@ class Client:
 
     def close(self) -> None:
         """Close every connection."""
-        self._warm.close()
+        for warm in self._warm:
+            warm.close()
         self._fresh.close()
 
     def cancel(
@@ -309,7 +315,7 @@ class Client:
         number = self._journal.begin_exchange(story, shown, sent_at)
         answer, lost = None, None
         try:
-            answer = self._answer(request, key, self._fresh if fresh else self._warm, sent_at)
+            answer = self._answer(request, key, self._fresh if fresh else next(self._lanes), sent_at)
         except _LOST as error:
             lost = self._reason(error)
         ended_at = time.monotonic()
@@ -407,7 +413,7 @@ class Client:
 
     def _connections(self, *, keep: bool) -> httpx.HTTPTransport:
         """The bare transport: no redirects, no cookies, no proxies of the environment."""
-        verify = self._context or _default_verify(self._profile.base_url)
+        verify = self._secure_context() or False  # without TLS there is nothing to verify
         limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
         transport = httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits)
         network = BoundedNetwork(transport._pool._network_backend, self._deadline)  # noqa: SLF001 - httpx has no door
@@ -418,11 +424,6 @@ class Client:
 def _segment(identifier: str) -> str:
     """The identifier as one segment of a path; those that mean a folder elsewhere are encoded too."""
     return identifier.replace(".", "%2E") if identifier in {".", ".."} else quote(identifier, safe="", errors=_ODD_TOO)
-
-
-def _default_verify(base_url: str) -> bool:
-    """No certificates are loaded where none is needed: that is half of a client's start."""
-    return urlsplit(base_url).scheme == "https"
 
 
 def _chunks(response: httpx.Response, deadline: float) -> Iterator[bytes]:
