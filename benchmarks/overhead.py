@@ -28,7 +28,7 @@ from conformance.teller import Telling
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "waiting for time to pass": [(time, "sleep")],
     "HTTP client and target": [(Client, "_answer")],
-    "journal": [(Journal, "begin_exchange"), (Journal, "end_exchange"), (Journal, "judge")],
+    "journal": [(Journal, "begin_exchanges"), (Journal, "end_exchange"), (Journal, "judge")],
     "checks": [(Telling, "judge")],
 }
 """What is timed, by the functions that do it; the journal's part of the checks is counted as the journal's."""

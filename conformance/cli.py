@@ -16,6 +16,7 @@ from conformance.depth import DEPTHS
 from conformance.verdict import ExitCode
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_MOST_JOBS = 64
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -48,6 +49,15 @@ def _known_strangers(_context: click.Context, _parameter: click.Parameter, names
     return names
 
 
+def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: str) -> int | None:
+    """A number of processes, or `auto`, which is none."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_JOBS:
+        raise click.BadParameter(f"{text!r} is neither auto nor a number from 1 to {_MOST_JOBS}")
+    return int(text)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cancel-conformance")
 def main() -> None:
@@ -77,6 +87,14 @@ def main() -> None:
 @click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
 @click.option("--stories", default="", metavar="ROWS", help="Tell only the stories that aim at these rows; judge all.")
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
+@click.option(
+    "--jobs",
+    callback=_number_of_jobs,
+    default="auto",
+    show_default=True,
+    metavar="N",
+    help="Processes that tell stories side by side; auto: one, or, if the target is far, as limits.in_flight allows.",
+)
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
 @click.option(
@@ -100,6 +118,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     only: str,
     stories: str,
     keyword: str,
+    jobs: int | None,
     seed: int | None,
     report_dir: Path | None,
     fault: str | None,
@@ -135,6 +154,7 @@ def run(  # noqa: PLR0917 - one parameter an option
         only=only,
         stories=stories,
         keyword=keyword,
+        jobs=jobs,
         seed=seed,
         report_dir=report_dir,
         fault=fault,
@@ -165,6 +185,91 @@ def judge(journal: Path, report_dir: Path | None) -> None:
     except UsageProblem as error:
         click.echo(str(error), err=True)
         code = ExitCode.USAGE
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
+@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@click.option(
+    "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
+)
+@click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
+@click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
+@click.option("--seed", type=int, help="The seed that the run will have.")
+def plan(  # noqa: PLR0917 - one parameter an option
+    target: Path | None,
+    base_url: str | None,
+    overrides: tuple[str, ...],
+    depth: str,
+    only: str,
+    keyword: str,
+    seed: int | None,
+) -> None:
+    r"""Say what a run would submit, cost and take, before it does.
+
+    Its stories are rehearsed with the built-in service, on this machine. The target is sent one query, which is free.
+
+    \b
+    Exit codes: 0 the budget is enough, 2 usage error, 3 rows would stay inconclusive or the target is silent,
+    4 the suite itself is at fault.
+
+    \b
+    Examples:
+      cancel-conformance plan --target staging.toml
+      cancel-conformance plan --target staging.toml --depth smoke --only BILL --set budget.credits=5
+    """
+    from conformance.running import Asked, UsageProblem
+    from conformance.running import plan as tell_plan
+
+    asked = Asked(
+        target=target,
+        base_url=base_url,
+        overrides=overrides,
+        depth=depth,
+        only=only,
+        keyword=keyword,
+        seed=seed,
+    )
+    try:
+        code = tell_plan(asked, os.environ)
+    except UsageProblem as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("journal", type=_FILE)
+@click.option("--target", type=_FILE, metavar="FILE", help="The run's profile; without it, what its journal remembers.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> None:
+    r"""End what a run has left: after a kill, a crash, a power cut.
+
+    JOURNAL names every task that the run submitted, and every submit whose answer was lost. Those that were never seen
+    to have ended are cancelled. The keys come from the environment, by the names that the profile gives them.
+
+    \b
+    Exit codes: 0 all of it has ended, 2 usage error, 3 something is left or the target is silent,
+    4 the suite itself is at fault.
+
+    \b
+    Examples:
+      cancel-conformance sweep reports/latest/journal.sqlite
+      cancel-conformance sweep reports/latest/journal.sqlite --target staging.toml
+    """
+    from conformance.running import Asked, UsageProblem
+    from conformance.running import sweep as end_what_is_left
+
+    try:
+        code = end_what_is_left(journal, Asked(target=target, overrides=overrides), os.environ)
+    except UsageProblem as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
+        traceback.print_exc()
+        code = ExitCode.OUR_FAULT
     sys.exit(code)
 
 
@@ -238,6 +343,9 @@ def requirements(only: str) -> None:
 @click.option("--speed", default=1.0, show_default=True, help="How many times as fast tasks move.")
 @click.option("--database", type=_FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
 @click.option("--processes", type=click.IntRange(1, 16), help="So many over one database.")
+@click.option("--latency", type=click.FloatRange(0, 60), default=0.0, metavar="SECONDS", help="More for each answer.")
+@click.option("--at-most-running", type=click.IntRange(1), help="Further tasks stay pending until one ends.")
+@click.option("--in-flight", type=click.IntRange(1), help="Requests at once, a process; past it 429.")
 @click.option("--fault", metavar="NAME", help="Serve it with one of its faults built in; `list` lists them.")
 @click.option("--stranger", metavar="NAME", help="Serve a lawful variant of it; `list` lists them.")
 def serve(  # noqa: PLR0917 - one parameter an option
@@ -245,6 +353,9 @@ def serve(  # noqa: PLR0917 - one parameter an option
     speed: float,
     database: Path | None,
     processes: int | None,
+    latency: float,
+    at_most_running: int | None,
+    in_flight: int | None,
     fault: str | None,
     stranger: str | None,
 ) -> None:
@@ -255,6 +366,7 @@ def serve(  # noqa: PLR0917 - one parameter an option
       cancel-conformance serve
       cancel-conformance serve --port 0 --speed 10 --database tasks.sqlite
       cancel-conformance serve --processes 2
+      cancel-conformance serve --latency 0.1 --at-most-running 4 --in-flight 5
       cancel-conformance serve --fault list
       cancel-conformance serve --stranger list
     """
@@ -266,6 +378,8 @@ def serve(  # noqa: PLR0917 - one parameter an option
 
     if fault is not None and stranger is not None:
         raise click.UsageError("--fault and --stranger are two services; give one of them")
+    if at_most_running is not None and (fault or stranger):
+        raise click.UsageError("--at-most-running goes with the sound service; leave out --fault and --stranger")
     _list_unless_known("fault", fault, FAULTS)
     _list_unless_known("stranger", stranger, STRANGERS)
     serve_reference(
@@ -275,6 +389,9 @@ def serve(  # noqa: PLR0917 - one parameter an option
         fault=fault,
         stranger=stranger,
         processes=processes or processes_of(fault),
+        latency=latency,
+        at_most_running=at_most_running,
+        in_flight=in_flight,
         announce=lambda url: click.echo(start_up_text(url)),
     )
 

@@ -2,21 +2,28 @@
 
 A request is written before it leaves and its answer before anybody sees it, each at once and in WAL mode, so that a
 run that is killed leaves a journal that opens, and another process may read along. Every report is a fold over it.
+
+Several processes and threads may write it together. An exchange that has begun and not ended *is* a request in flight:
+so the journal itself keeps the cap on those, and one whose process was killed counts until its time would have been up.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from conformance.account import LEDGER
 from conformance.exchange import Answer, Exchange, Form, Operation, Request, may_hide_a_task
 from conformance.lawful import Task
+from conformance.pool import POOL_SCHEMA, Pool
 from conformance.story import Story, Terms
 from conformance.verdict import Judgement, Outcome
 
@@ -24,15 +31,20 @@ _SCHEMA: Final = """
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE story (
     number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0,
-    alone_until REAL NOT NULL DEFAULT 9e999, haunted INTEGER NOT NULL DEFAULT 0
+    alone_until REAL NOT NULL DEFAULT 9e999, haunted INTEGER NOT NULL DEFAULT 0, teller TEXT NOT NULL
 );
 CREATE TABLE task (task_id TEXT PRIMARY KEY, record TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE cast_ (story INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (story, task_id)) WITHOUT ROWID;
+CREATE TABLE cast_ (
+    story INTEGER NOT NULL, task_id TEXT NOT NULL, own INTEGER NOT NULL DEFAULT 0, lingers INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (story, task_id)
+) WITHOUT ROWID;
 CREATE TABLE exchange (
     number INTEGER PRIMARY KEY, story INTEGER NOT NULL, operation TEXT NOT NULL, role TEXT NOT NULL,
     method TEXT NOT NULL, url TEXT NOT NULL, headers TEXT NOT NULL, content BLOB, path_id TEXT,
     sent_at REAL NOT NULL, ended_at REAL, status INTEGER, answer_headers TEXT, answer BLOB, lost TEXT
 );
+CREATE INDEX in_flight ON exchange (sent_at) WHERE ended_at IS NULL;
+CREATE TABLE waiting (number INTEGER PRIMARY KEY, teller TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE retold (story INTEGER NOT NULL, exchange INTEGER NOT NULL, PRIMARY KEY (story, exchange)) WITHOUT ROWID;
 CREATE TABLE judgement (
     story INTEGER NOT NULL, requirement TEXT NOT NULL, outcome TEXT NOT NULL, exchange INTEGER, wanted TEXT NOT NULL,
@@ -46,7 +58,37 @@ CREATE TABLE accepted (role TEXT NOT NULL, form TEXT NOT NULL, PRIMARY KEY (role
 CREATE TABLE obstacle (requirement TEXT NOT NULL, reason TEXT NOT NULL, UNIQUE (requirement, reason));
 """
 
+MAIN: Final = "main"
+"""The teller of a run in one process, and of what several processes tell beside their stories."""
+
+_IS_ALONE: Final = (
+    "SELECT NOT EXISTS (SELECT 1 FROM story WHERE alone_until > 9e99 AND aims != '' AND teller NOT IN (?, ?))"
+)
+_DISTURB: Final = (
+    "UPDATE story SET alone = 0 WHERE alone_until > 9e99 AND aims != '' AND teller NOT IN (?, ?) AND alone"
+)
+_BEGIN: Final = (
+    "INSERT INTO exchange (story, operation, role, method, url, headers, content, path_id, sent_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number"
+)
+_IN_FLIGHT: Final = "SELECT count(*) FROM exchange WHERE ended_at IS NULL AND sent_at > ?"
+_FIRST_WAITING: Final = "SELECT teller FROM waiting WHERE until > ? ORDER BY number LIMIT 1"
+_BURY_EXCHANGES: Final = (
+    "UPDATE exchange SET ended_at = :instant, lost = :lost WHERE ended_at IS NULL"
+    " AND story IN (SELECT number FROM story WHERE teller = coalesce(:teller, teller))"
+)
+_BURY_TURNS: Final = "DELETE FROM waiting WHERE teller = coalesce(:teller, teller)"
+_BURY_STORIES: Final = (
+    "UPDATE story SET alone = 0, alone_until = :instant WHERE teller = coalesce(:teller, teller)"
+    " AND aims != '' AND title != :ledger AND alone_until > 9e99 RETURNING aims"
+)
+_DISMISSED: Final = "the run is over"
+_LONGEST_WAIT: Final = 60.0
 _UNENDED: Final = "the run ended before an answer came"
+
+
+class RunOver(KeyboardInterrupt):
+    """This process has no part in the run any more: as if it had been interrupted itself."""
 
 
 class JournalError(Exception):
@@ -62,14 +104,30 @@ class Counted:
     times: int
 
 
-class Journal:
-    """One run's file, open for writing (`create`) or for reading again (`open`)."""
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A story as it was left, at some instant: its own tasks, and those of them that it left alive."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    number: int
+    until: float
+    own: tuple[Task, ...]
+    lingers: frozenset[str]
+
+
+class Journal:
+    """One run's file: new (`create`), as another process of the run has it (`join`), or to be read again (`open`).
+
+    `teller` is the name of the process that writes.
+    """
+
+    def __init__(self, path: Path, *, teller: str = MAIN, keeper: int | None = None) -> None:
         self.path = path
         self.mask: Callable[[str], str] = str
         """Takes the keys out of what others than the target may have said: hooks, and our own traces."""
-        self._connection = connection
+        self.teller = teller
+        self._keeper = keeper
+        self._here = threading.local()
+        self._connections: list[sqlite3.Connection] = []
 
     @classmethod
     def create(cls, path: Path) -> Journal:
@@ -77,11 +135,15 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         for suffix in ("", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
-        connection = _connect(str(path))
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_SCHEMA)
-        return cls(path, connection)
+        made = cls(path)
+        made.connection.execute("PRAGMA journal_mode=WAL")
+        made.connection.executescript(_SCHEMA + POOL_SCHEMA)
+        return made
+
+    @classmethod
+    def join(cls, path: Path, teller: str, *, keeper: int | None = None) -> Journal:
+        """The journal of a run that another process has begun, and may keep until it is over."""
+        return cls(path, teller=teller, keeper=keeper)
 
     @classmethod
     def open(cls, path: Path) -> Journal:
@@ -93,43 +155,70 @@ class Journal:
         if not path.is_file():
             raise JournalError(f"{path}: there is no such journal; a run writes one to reports/latest/journal.sqlite")
         try:
-            connection = _connect(str(path))
-            connection.execute("SELECT number FROM exchange LIMIT 1")
-            connection.execute("SELECT requirement FROM judgement LIMIT 1")
+            made = cls(path)
+            for table in ("exchange", "judgement", "expense"):
+                made.connection.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608 - constant
         except sqlite3.DatabaseError as error:
             raise JournalError(f"{path}: not the journal of a run: {error}") from error
-        return cls(path, connection)
+        return made
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection of this thread, its own: what one thread does in a transaction is no other thread's."""
+        found: sqlite3.Connection | None = getattr(self._here, "connection", None)
+        if found is None:
+            found = self._here.connection = _connect(str(self.path))
+            self._connections.append(found)
+        return found
+
+    @property
+    def pool(self) -> Pool:
+        """What the run's processes hold in common."""
+        return Pool(self)
 
     def close(self) -> None:
         """Close the file; what was written stays."""
-        self._connection.close()
+        while self._connections:
+            self._connections.pop().close()
 
     def note(self, key: str, value: object) -> None:
         """Write down a fact about the run: any JSON value."""
         said = self.mask(json.dumps(value, default=str))
-        self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, said))
+        self.connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, said))
 
     def notes(self) -> dict[str, Any]:
         """All facts about the run."""
-        return {key: json.loads(value) for key, value in self._connection.execute("SELECT key, value FROM note")}
+        return {key: json.loads(value) for key, value in self.connection.execute("SELECT key, value FROM note")}
 
     def begin_story(self, title: str, aims: Iterable[str], *, alone: bool = False, haunted: bool = False) -> int:
-        """A new story's number; what `alone` and `haunted` mean is told by `Story`."""
-        row = self._connection.execute(
-            "INSERT INTO story (title, aims, alone, haunted) VALUES (?, ?, ?, ?) RETURNING number",
-            (title, ",".join(aims), alone, haunted),
-        ).fetchone()
+        """A new story's number; what `alone` and `haunted` mean is told by `Story`.
+
+        No story is alone while another process tells one, nor is one that is being told elsewhere from now on.
+        """
+        told = ",".join(aims)
+        with self.transaction():
+            others = (self.teller, MAIN)
+            alone = alone and bool(self.connection.execute(_IS_ALONE, others).fetchone()[0])
+            if told:
+                self.connection.execute(_DISTURB, others)
+            row = self.connection.execute(
+                "INSERT INTO story (title, aims, alone, haunted, teller) VALUES (?, ?, ?, ?, ?) RETURNING number",
+                (title, told, alone, haunted, self.teller),
+            ).fetchone()
         return int(row[0])
 
-    def end_story(self, story: int, instant: float) -> None:
-        """The story was told to its end; what is added later is no longer alone."""
-        self._connection.execute("UPDATE story SET alone_until = ? WHERE number = ?", (instant, story))
+    def end_story(self, story: int, instant: float) -> bool:
+        """The story was told to its end, and nothing that is added later is alone; whether it was alone until now."""
+        row = self.connection.execute(
+            "UPDATE story SET alone_until = ? WHERE number = ? RETURNING alone", (instant, story)
+        ).fetchone()
+        return bool(row and row[0])
 
     def begin_exchange(self, story: int, request: Request, sent_at: float) -> int:
         """A request that is about to leave; the number of its exchange."""
-        row = self._connection.execute(
-            "INSERT INTO exchange (story, operation, role, method, url, headers, content, path_id, sent_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        path_id = request.path_id
+        row = self.connection.execute(
+            _BEGIN,
             (
                 story,
                 request.operation.value,
@@ -138,16 +227,55 @@ class Journal:
                 request.url,
                 json.dumps(request.headers),
                 request.content,
-                None if request.path_id is None else request.path_id.encode("utf-8", "surrogatepass"),
+                None if path_id is None else path_id.encode("utf-8", "surrogatepass"),
                 sent_at,
             ),
         ).fetchone()
         return int(row[0])
 
+    def begin_exchanges(
+        self, story: int, requests: Sequence[Request], sent_at: float, *, at_most: int, since: float
+    ) -> list[int]:
+        """Requests that are about to leave together, and their numbers: none as long as there is no room for them.
+
+        There is room while no more than `at_most` are in flight with them, and nobody waits who came before; what was
+        sent before `since` and never ended is not in flight any more.
+
+        Raises:
+            RunOver: this process has been dismissed, or its keeper has died.
+        """
+        if self._keeper is not None and (self._keeper != os.getppid() or self.pool.learned(_DISMISSED)):
+            raise RunOver("the run that this process took part in is over")
+        with self.transaction():
+            execute = self.connection.execute
+            first = execute(_FIRST_WAITING, (sent_at,)).fetchone()
+            room = at_most - int(execute(_IN_FLIGHT, (since,)).fetchone()[0])
+            if first in {None, (self.teller,)} and (room >= len(requests) or room >= at_most):
+                if first is not None:
+                    execute("DELETE FROM waiting WHERE teller = ?", first)
+                return [self.begin_exchange(story, request, sent_at) for request in requests]
+            if len(requests) > 1 and first is None:
+                turn = (self.teller, sent_at + _LONGEST_WAIT)
+                execute("INSERT INTO waiting (teller, until) VALUES (?, ?)", turn)
+        return []
+
+    def dismiss(self) -> None:
+        """The other processes of the run send nothing more."""
+        self.pool.learn(_DISMISSED, value=True)
+
+    def bury(self, teller: str | None, instant: float) -> list[tuple[str, ...]]:
+        """A process of the run has gone, or all have: nothing of it is under way; the aims of what it was telling."""
+        gone = {"teller": teller, "instant": instant, "lost": _UNENDED, "ledger": LEDGER}
+        with self.transaction():
+            for statement in (_BURY_EXCHANGES, _BURY_TURNS):
+                self.connection.execute(statement, gone)
+            rows = self.connection.execute(_BURY_STORIES, gone).fetchall()
+        return [tuple(aims.split(",")) for (aims,) in rows]
+
     def end_exchange(self, exchange: Exchange) -> None:
         """The answer to a request, or its loss."""
         answer = exchange.answer
-        self._connection.execute(
+        self.connection.execute(
             "UPDATE exchange SET sent_at = ?, ended_at = ?, status = ?, answer_headers = ?, answer = ?, lost = ?"
             " WHERE number = ?",
             (
@@ -169,24 +297,30 @@ class Journal:
 
     def keep_task(self, task: Task) -> None:
         """A task that the run submitted, or learned more of."""
-        self._connection.execute(
+        self.connection.execute(
             "INSERT INTO task (task_id, record) VALUES (?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
             (_storable(task.task_id), json.dumps(asdict(task))),
         )
 
-    def end_task(self, task_id: str) -> None:
-        """The task was seen to be terminal: nothing is left running of it."""
-        self._connection.execute("UPDATE task SET ended = 1 WHERE task_id = ?", (_storable(task_id),))
+    def end_task(self, task_id: str, seen: int = -1) -> None:
+        """The task was seen to be terminal, by the exchange of that number: nothing is left running of it."""
+        ended = (seen, _storable(task_id))
+        self.connection.execute("UPDATE task SET ended = ? WHERE task_id = ? AND NOT ended", ended)
+
+    def ends(self) -> list[Exchange]:
+        """The exchange of each task that was the first to show its end."""
+        rows = self.connection.execute("SELECT * FROM exchange WHERE number IN (SELECT ended FROM task WHERE ended)")
+        return [_exchange(row) for row in rows]
 
     def live_tasks(self) -> list[Task]:
         """The tasks of the run that were never seen to be terminal."""
-        rows = self._connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()
+        rows = self.connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()
         return [Task(**json.loads(record)) for (record,) in rows]
 
     def unheard_submits(self) -> list[Exchange]:
         """The last try of each submit that may have made a task of which nobody was told."""
         tries: dict[tuple[object, ...], list[Exchange]] = {}
-        for row in self._connection.execute(
+        for row in self.connection.execute(
             "SELECT * FROM exchange WHERE operation = ? ORDER BY number", (Operation.SUBMIT.value,)
         ):
             submit = _exchange(row)
@@ -195,13 +329,49 @@ class Journal:
             tries.setdefault(told, []).append(submit)
         return [each[-1] for each in tries.values() if may_hide_a_task(each)]
 
-    def cast(self, story: int, task: Task) -> None:
-        """A story is about a task."""
-        self._connection.execute("INSERT OR IGNORE INTO cast_ VALUES (?, ?)", (story, _storable(task.task_id)))
+    def cast(self, story: int, task: Task, *, own: bool = False) -> None:
+        """A story is about a task, which may be its own."""
+        row = (story, _storable(task.task_id), own)
+        self.connection.execute("INSERT OR IGNORE INTO cast_ (story, task_id, own) VALUES (?, ?, ?)", row)
+
+    def linger(self, story: int, task_id: str, *, still: bool = True) -> None:
+        """A story has left one of its tasks alive, to look at it again; or does so no longer."""
+        row = (still, story, _storable(task_id))
+        self.connection.execute("UPDATE cast_ SET lingers = ? WHERE story = ? AND task_id = ?", row)
+
+    def lingering_in(self, task_id: str) -> int | None:
+        """The story that has left a task alive, if one has."""
+        row = self.connection.execute(
+            "SELECT story FROM cast_ WHERE task_id = ? AND lingers", (_storable(task_id),)
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def stories_with(self, task_ids: Iterable[str]) -> set[int]:
+        """The stories that are about any of these tasks."""
+        found: set[int] = set()
+        for task_id in task_ids:
+            rows = self.connection.execute("SELECT story FROM cast_ WHERE task_id = ?", (_storable(task_id),))
+            found.update(story for (story,) in rows)
+        return found
+
+    def stories_told(self) -> list[Kept]:
+        """The stories told to their end, each with its own tasks, in one order whichever processes told them."""
+        rows = self.connection.execute(
+            "SELECT number, alone_until, record, coalesce(lingers, 0) FROM story"
+            " LEFT JOIN cast_ ON story = number AND own LEFT JOIN task USING (task_id)"
+            " WHERE aims != '' AND alone_until < 9e99 ORDER BY title, number, task.rowid"
+        )
+        found: dict[int, Kept] = {}
+        for number, until, record, lingers in rows:
+            own = () if record is None else (Task(**json.loads(record)),)
+            before = found.get(number, Kept(number=number, until=until, own=(), lingers=frozenset()))
+            left = {task.task_id for task in own} if lingers else set()
+            found[number] = replace(before, own=(*before.own, *own), lingers=before.lingers | left)
+        return list(found.values())
 
     def retell(self, story: int, exchange: int) -> None:
         """An exchange of another story belongs to this one too."""
-        self._connection.execute("INSERT OR IGNORE INTO retold VALUES (?, ?)", (story, exchange))
+        self.connection.execute("INSERT OR IGNORE INTO retold VALUES (?, ?)", (story, exchange))
 
     def judge(
         self,
@@ -215,38 +385,38 @@ class Journal:
         for judgement in judgements:
             row = _judgement_row(story, judgement)
             counts[row] = counts.get(row, 0) + 1
-        with self._transaction():
+        with self.transaction():
             for table in ("judgement", "met"):
-                self._connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))  # noqa: S608 - constant
-            self._connection.executemany("INSERT INTO met VALUES (?, ?, ?)", [(story, *each) for each in met.items()])
-            self._connection.executemany(
+                self.connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))  # noqa: S608 - constant
+            self.connection.executemany("INSERT INTO met VALUES (?, ?, ?)", [(story, *each) for each in met.items()])
+            self.connection.executemany(
                 "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*row, times) for row, times in counts.items()],
             )
-            self._connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", list(accepted))
+            self.connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", list(accepted))
 
     def unjudge(self) -> None:
         """Forget every judgement, and what was concluded from them."""
-        with self._transaction():
+        with self.transaction():
             for table in ("judgement", "accepted", "met"):
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
-            self._connection.execute("DELETE FROM note WHERE key = 'noise'")
+                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
+            self.connection.execute("DELETE FROM note WHERE key = 'noise'")
 
     def obstacle(self, requirements: Iterable[str], reason: str) -> None:
         """Why the stories that aimed at some requirements could not be told."""
         rows = [(requirement, _storable(self.mask(reason))) for requirement in requirements]
-        self._connection.executemany("INSERT OR IGNORE INTO obstacle VALUES (?, ?)", rows)
+        self.connection.executemany("INSERT OR IGNORE INTO obstacle VALUES (?, ?)", rows)
 
     def obstacles(self) -> dict[str, tuple[str, ...]]:
         """The reasons by requirement, in the order in which they were met."""
         found: dict[str, tuple[str, ...]] = {}
-        for requirement, reason in self._connection.execute("SELECT requirement, reason FROM obstacle ORDER BY rowid"):
+        for requirement, reason in self.connection.execute("SELECT requirement, reason FROM obstacle ORDER BY rowid"):
             found[requirement] = (*found.get(requirement, ()), reason)
         return found
 
     def judgements(self) -> Iterator[Counted]:
         """All judgements, story by story."""
-        for row in self._connection.execute("SELECT * FROM judgement ORDER BY story, rowid"):
+        for row in self.connection.execute("SELECT * FROM judgement ORDER BY story, rowid"):
             story, requirement, outcome, exchange, wanted, got, why, premises, account, history, times = row
             judgement = Judgement(
                 outcome=Outcome(outcome),
@@ -263,24 +433,24 @@ class Journal:
 
     def accepted(self) -> frozenset[tuple[str, Form]]:
         """The roles and forms that the run saw accepted."""
-        rows = self._connection.execute("SELECT role, form FROM accepted")
+        rows = self.connection.execute("SELECT role, form FROM accepted")
         return frozenset((role, Form(form)) for role, form in rows)
 
     def meetings(self) -> dict[str, int]:
         """How often calls met in the stories of the run, by the ways in which they can."""
-        return dict(self._connection.execute("SELECT meeting, sum(times) FROM met GROUP BY meeting"))
+        return dict(self.connection.execute("SELECT meeting, sum(times) FROM met GROUP BY meeting"))
 
     def volley(self, way: str, calls: int, spread: float) -> None:
         """Several calls were sent at once, in one of two ways, the last so many seconds after the first."""
-        self._connection.execute("INSERT INTO volley VALUES (?, ?, ?)", (way, calls, spread))
+        self.connection.execute("INSERT INTO volley VALUES (?, ?, ?)", (way, calls, spread))
 
     def volleys(self) -> list[tuple[str, int, float]]:
         """The way, the number of calls and the spread in seconds of everything that was sent at once."""
-        return self._connection.execute("SELECT way, calls, spread FROM volley").fetchall()
+        return self.connection.execute("SELECT way, calls, spread FROM volley").fetchall()
 
     def exchange(self, number: int) -> Exchange | None:
         """One exchange by its number."""
-        row = self._connection.execute("SELECT * FROM exchange WHERE number = ?", (number,)).fetchone()
+        row = self.connection.execute("SELECT * FROM exchange WHERE number = ?", (number,)).fetchone()
         return _exchange(row) if row else None
 
     def each(self, numbers: Iterable[int]) -> tuple[Exchange, ...]:
@@ -289,7 +459,7 @@ class Journal:
 
     def exchanges(self) -> Iterator[Exchange]:
         """Every exchange, in the order of sending."""
-        return (_exchange(row) for row in self._connection.execute("SELECT * FROM exchange ORDER BY number"))
+        return (_exchange(row) for row in self.connection.execute("SELECT * FROM exchange ORDER BY number"))
 
     def count(self, operation: Operation | None = None) -> int:
         """How many requests were sent, all or for one purpose; a stream is one, however much it told."""
@@ -299,36 +469,39 @@ class Journal:
         counted = (
             f"SELECT DISTINCT CASE operation WHEN 'stream' THEN sent_at ELSE number END FROM exchange WHERE {where}"  # noqa: S608 - constant
         )
-        row = self._connection.execute(f"SELECT count(*) FROM ({counted})", values).fetchone()  # noqa: S608 - likewise
+        row = self.connection.execute(f"SELECT count(*) FROM ({counted})", values).fetchone()  # noqa: S608 - likewise
         return int(row[0])
 
     def task_records(self) -> list[Task]:
         """Every task that the run submitted or was given."""
-        return [Task(**json.loads(record)) for (record,) in self._connection.execute("SELECT record FROM task")]
+        return [Task(**json.loads(record)) for (record,) in self.connection.execute("SELECT record FROM task")]
 
     def stories(self, terms: Terms) -> Iterator[tuple[int, Story]]:
         """Every story with its number, told again from what was on the wire."""
-        rows = self._connection.execute(
-            "SELECT number, title, alone, alone_until, haunted FROM story ORDER BY number"
-        ).fetchall()
-        for number, title, alone, until, haunted in rows:
-            tasks, exchanges = self._tasks_of(number), self._exchanges_of(number)
-            told = {"alone": bool(alone), "alone_until": until, "haunted": bool(haunted)}
-            yield number, Story(tasks, exchanges, terms, title, **told)
+        for (number,) in self.connection.execute("SELECT number FROM story ORDER BY number").fetchall():
+            yield number, self.story(number, terms)
+
+    def story(self, number: int, terms: Terms) -> Story:
+        """One story by its number."""
+        title, alone, until, haunted = self.connection.execute(
+            "SELECT title, alone, alone_until, haunted FROM story WHERE number = ?", (number,)
+        ).fetchone()
+        told = {"alone": bool(alone), "alone_until": until, "haunted": bool(haunted)}
+        return Story(self._tasks_of(number), self._exchanges_of(number), terms, title, **told)
 
     def aims(self) -> Mapping[int, tuple[str, ...]]:
         """The rows at which each story aims, by its number; housekeeping aims at none."""
-        rows = self._connection.execute("SELECT number, aims FROM story")
+        rows = self.connection.execute("SELECT number, aims FROM story")
         return {number: tuple(filter(None, aims.split(","))) for number, aims in rows}
 
     def _tasks_of(self, story: int) -> list[Task]:
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT record FROM task JOIN cast_ USING (task_id) WHERE story = ? ORDER BY task.rowid", (story,)
         )
         return [Task(**json.loads(record)) for (record,) in rows]
 
     def _exchanges_of(self, story: int) -> list[Exchange]:
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT * FROM exchange WHERE story = :story"
             " UNION SELECT exchange.* FROM exchange JOIN retold ON number = exchange WHERE retold.story = :story"
             " ORDER BY number",
@@ -337,18 +510,21 @@ class Journal:
         return [_exchange(row) for row in rows]
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def transaction(self) -> Iterator[None]:
+        """Do all of it or nothing, while no other process or thread writes."""
+        self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        self.connection.execute("COMMIT")
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 def _storable(text: str) -> str:

@@ -315,19 +315,17 @@ class Life:
         return text
 
     def _read_accounts(self) -> None:
-        for key in Key:
-            if any(getattr(step, "key", None) is key for step in self.program):
-                self.telling.account(self.role(key))
+        used = {getattr(step, "key", None) for step in self.program}
+        self.telling.abreast(*self.telling.readings(*(self.role(key) for key in Key if key in used)))
 
     def _end(self) -> None:
         self.telling.look()
         story = self.telling.told()
         live = [task for task in story.tasks if not _has_ended(story, task)]
-        for task in live:
-            self.telling.cancel(by(Form.PATH, task), role=task.role)
+        self.telling.end(*live)
         self.telling.look_at(*live)
-        for role in dict.fromkeys(exchange.request.role for exchange in self.telling.exchanges):
-            self.telling.account(role)
+        roles = dict.fromkeys(exchange.request.role for exchange in self.telling.exchanges)
+        self.telling.abreast(*self.telling.readings(*roles))
 
 
 def lived(teller: Teller, program: Program) -> Life:

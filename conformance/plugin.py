@@ -21,15 +21,20 @@ import pytest
 from conformance.depth import DEPTHS
 
 if TYPE_CHECKING:
+    from conformance.journal import Journal
     from conformance.report.progress import Progress
-    from conformance.run import Order
+    from conformance.run import Order, Run
     from conformance.target.mask import Mask
     from conformance.teller import Teller
 
 SUITE: Final = "conformance.suite."
 RUN: Final = pytest.StashKey[Any]()
+JOURNAL: Final = pytest.StashKey[Any]()
+KEEPER: Final = pytest.StashKey[Any]()
+ASKED: Final = pytest.StashKey[bool]()
 ORDER: Final = pytest.StashKey[Any]()
 PROGRESS: Final = pytest.StashKey[Any]()
+FAMILY: Final = "family"
 _NAMES_THE_SUITE: Final = re.compile(r"\bconformance([./\\]suite\b|$)")
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
@@ -38,9 +43,10 @@ _LONGEST_TRACE: Final = 8000
 class Handover:
     """Gives a session what the command line has worked out already."""
 
-    def __init__(self, order: Order, progress: Progress) -> None:
+    def __init__(self, order: Order, progress: Progress, journal: Journal) -> None:
         self._order = order
         self._progress = progress
+        self._journal = journal
         self.uncollected = ""
         """What kept a module of the suite from being loaded."""
 
@@ -49,17 +55,27 @@ class Handover:
         if report.failed:
             self.uncollected = report.longreprtext
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Lay both where the hooks below look for them."""
+        """Lay all of it where the hooks below look for it."""
         config.stash[ORDER] = self._order
         config.stash[PROGRESS] = self._progress
+        config.stash[JOURNAL] = self._journal
+        self._stash = config.stash
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test has told its stories, here or in another process."""
+        run = self._stash.get(RUN, None)
+        if report.when == "call" and run is not None:
+            self._progress.told(str(dict(report.user_properties).get(FAMILY, "")), run)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """The options of a run, as `cancel-conformance run` has them; others' tests may use the names for themselves."""
     if not any(_NAMES_THE_SUITE.search(argument) for argument in args):
         return
+    early_config.stash[ASKED] = True
     group = parser.getgroup("cancel-conformance", "conformance of a cancel endpoint")
     group.addoption("--target", metavar="FILE", help="the target's profile, a TOML file")
     group.addoption("--contract", metavar="FILE", help="another OpenAPI document than the one that comes along")
@@ -78,6 +94,26 @@ def pytest_configure(config: pytest.Config) -> None:
         "last: after all others, when time has passed",
     ):
         config.addinivalue_line("markers", line)
+    if config.stash.get(ASKED, False):
+        _take_part(config)
+
+
+def _take_part(config: pytest.Config) -> None:
+    """Where a run has several processes: keep it, or take the order of the one that does."""
+    deals = getattr(config.option, "dist", "no") != "no" and bool(getattr(config.option, "tx", None))
+    if _is_worker(config):
+        from conformance.distributed import handed_down
+
+        config.stash[ORDER] = handed_down(config)
+    elif deals:
+        from conformance.distributed import Keeper
+        from conformance.journal import Journal
+
+        config.stash[ORDER] = order = config.stash.get(ORDER, None) or _order(config)
+        journal = config.stash.get(JOURNAL, None) or Journal.create(order.report_dir / "journal.sqlite")
+        config.stash[KEEPER] = keeper = Keeper(order, journal, config.stash.get(PROGRESS, None))
+        config.stash[RUN] = keeper.run
+        config.pluginmanager.register(keeper)
 
 
 @pytest.hookimpl(trylast=True)
@@ -100,31 +136,53 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if (progress := config.stash.get(PROGRESS, None)) is not None:
         progress.begin(len(chosen))
     items[:] = others + sorted(chosen, key=_lateness)
+    if _is_worker(config):
+        from conformance.distributed import tell_late
+
+        tell_late(config, order, sum(map(bool, map(_lateness, chosen))))
 
 
 @pytest.fixture(scope="session")
 def conformance_run(request: pytest.FixtureRequest) -> Generator[Any]:
     """The run that all stories share; at its end nothing of it is left running."""
     from conformance.journal import Journal
-    from conformance.run import Run, Unreachable
+    from conformance.run import Run
 
     config = request.config
     order = config.stash[ORDER]
-    journal = Journal.create(order.report_dir / "journal.sqlite")
-    run = Run(order, journal)
-    config.stash[RUN] = run
+    if _is_worker(config):
+        from conformance.distributed import joined
+
+        config.stash[RUN] = run = joined(config, order)
+        yield run
+        run.leave()
+        run.journal.close()
+        return
+    journal = config.stash.get(JOURNAL, None) or Journal.create(order.report_dir / "journal.sqlite")
+    config.stash[RUN] = run = Run(order, journal)
     try:
-        try:
-            run.begin()
-        except Unreachable as error:
-            run.silence = str(error)
-            journal.note("silence", run.silence)
-            journal.obstacle(order.only, run.silence)
+        begin(run)
         yield run
     finally:
-        left = run.sweep() if not run.silence else 0
-        journal.note("left_running", left)
-        run.close()
+        end(run)
+
+
+def begin(run: Run) -> None:
+    """Begin a run, or write down why nothing can be learned from its target."""
+    from conformance.run import Unreachable
+
+    try:
+        run.begin()
+    except Unreachable as error:
+        run.silence = str(error)
+        run.journal.note("silence", run.silence)
+        run.journal.obstacle(run.order.only, run.silence)
+
+
+def end(run: Run) -> None:
+    """Leave nothing of a run alive, and close it."""
+    run.journal.note("left_running", 0 if run.silence else run.sweep())
+    run.close()
 
 
 @pytest.fixture
@@ -174,15 +232,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the progress, and write down what is the suite's own fault: any error that is no violation."""
+    """Write down what is the suite's own fault: any error that is no violation."""
     report = yield
     if not _is_ours(item) or (run := item.config.stash.get(RUN, None)) is None:
         return report
     from conformance.teller import Violation
 
-    progress = item.config.stash.get(PROGRESS, None)
-    if progress is not None and report.when == "call":
-        progress.told(_family(item), run)
+    if report.when == "call":
+        report.user_properties.append((FAMILY, _family(item)))
     _mask(report, run.client.mask)
     if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(Violation):
         run.journal.note("our_fault", report.longreprtext[-_LONGEST_TRACE:])
@@ -199,6 +256,8 @@ def _mask(report: pytest.TestReport, mask: Mask) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The exit code is that of the verdicts; the command line works it out for itself."""
+    if (keeper := session.config.stash.get(KEEPER, None)) is not None:
+        keeper.finish()
     if _reports_here(session.config):
         session.exitstatus = _summary(session.config).exit_code
 
@@ -220,7 +279,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _reports_here(config: pytest.Config) -> bool:
     """Whether a run was made, and no command line is there to report on it."""
-    return config.stash.get(RUN, None) is not None and config.stash.get(PROGRESS, None) is None
+    made = config.stash.get(RUN, None) is not None
+    return made and config.stash.get(PROGRESS, None) is None and not _is_worker(config)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether another process has started this one, to tell some of its run's stories."""
+    return hasattr(config, "workerinput")
 
 
 def _is_ours(item: pytest.Item) -> bool:

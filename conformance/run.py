@@ -5,18 +5,22 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import conformance
-from conformance.account import LEDGER, noise
+from conformance.account import LEDGER, charge, noise
 from conformance.checks import judgements
-from conformance.exchange import ABSENT, Answer, Exchange, Form
+from conformance.exchange import Answer, Exchange
+from conformance.journal import MAIN, Journal, Kept
 from conformance.lawful import Task
 from conformance.requirements import catalogue
-from conformance.states import TERMINAL, State
-from conformance.story import Story
+from conformance.states import State
+from conformance.sweeping import Sweeper
+from conformance.target.abreast import abreast
 from conformance.target.budget import Budget
-from conformance.target.call import Call, by
+from conformance.target.call import Call
 from conformance.target.client import Client
 from conformance.target.ears import Ears
 from conformance.target.profile import Capability
@@ -24,12 +28,11 @@ from conformance.target.provision import OutOfReach, Provision
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from conformance.contract import Contract
     from conformance.depth import Depth
-    from conformance.journal import Journal
     from conformance.target.profile import Profile
     from conformance.teller import Telling
 
@@ -37,10 +40,11 @@ _ULID: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FEW: Final = 12
 _LEDGER_AIMS: Final = ("BILL-9",)
 _KEY_REFUSED: Final = (401, 403)
-_OVER: Final = (200, 404)
 _SURELY_PENDING: Final = 10.0
 _SILENT_STORIES: Final = 3
-_ROUNDS: Final = 2
+_NEAR: Final = 0.02
+"""Seconds in which a target near by answers: there nothing is won by asking side by side."""
+
 _IDLE: Final = 0.2
 """How many seconds nothing of ours happens, at the least, between two readings of an account."""
 
@@ -66,18 +70,19 @@ class Unreachable(Exception):
 
 
 class Run:
-    """The parts of one run, made once and shared by all of its stories."""
+    """The parts of one run, made once in each of its processes and shared by all stories told there."""
 
     def __init__(self, order: Order, journal: Journal) -> None:
         self.order = order
         self.journal = journal
+        self.pool = journal.pool
         profile = order.profile
-        terms = terms_notes(profile)
-        self.terms = order.contract.terms(**terms)
+        self.terms = order.contract.terms(**terms_notes(profile))
         self.client = Client(profile, order.contract, journal)
         self.ears = Ears(profile, self.client, journal, self.cannot_show)
         journal.mask = self.client.mask.text
-        self.budget = Budget(most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
+        self.client.held = self.ears.open_streams
+        self.budget = Budget(self.pool, most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
         self.provision = Provision(
             profile=profile,
             contract=order.contract,
@@ -87,17 +92,29 @@ class Run:
             terms=self.terms,
             saw_end=self.saw_end,
         )
-        self.tellings: list[Telling] = []
+        self.sweeper = Sweeper(
+            journal=journal,
+            client=self.client,
+            terms=self.terms,
+            saw_end=self.saw_end,
+        )
         self.silence = ""
         """Why nothing could be learned at all."""
         self.fell_silent = ""
         """Why nothing more could be learned."""
         self._silent_stories = 0
+        self.listening: dict[int, Telling] = {}
+        """The stories told in this process that still listen to a stream or at a URL, by their numbers."""
         self.account_url, self.account_header = profile.account.url, profile.account.header
-        self._ledger_story = journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
-        self._ledger: list[Exchange] = []
-        self._ends: dict[str, Exchange] = {}
-        self._write_down(terms)
+        self._ledger = 0
+        self._ends: dict[str, Decimal] = {}
+        if journal.teller == MAIN:
+            self._write_down()
+
+    @property
+    def breadth(self) -> int:
+        """How many requests of one story are sent side by side, where they do not depend on one another."""
+        return self.sweeper.breadth
 
     def begin(self) -> None:
         """Ask for a sign of life, and start the slow tasks on their way.
@@ -105,6 +122,8 @@ class Run:
         Raises:
             Unreachable: nothing can be learned from this target.
         """
+        self._ledger = self.journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
+        self.pool.learn("ledger", self._ledger)
         story = self.journal.begin_story("a sign of life", ())
         [*_, exchange] = self.client.query(story, "owner", "task_id", self.unknown_task_id())
         base = self.order.profile.base_url
@@ -123,8 +142,17 @@ class Run:
                 f" check {variable} and [auth] header"
             )
         self._find_the_account(exchange.answer)
+        near = exchange.ended_at - exchange.sent_at < _NEAR
+        self.sweeper.breadth = 1 if near else self.order.profile.limits.in_flight
+        self.pool.learn("breadth", self.breadth)
         self.read_accounts()
-        self.provision.order(self.order.depth.shared)
+        self.provision.order(self.order.depth.shared, self.order.depth.paid)
+
+    def join(self) -> None:
+        """Take part in a run that another process has begun."""
+        self._ledger, self.sweeper.breadth = self.pool.learned("ledger"), self.pool.learned("breadth")
+        self._use_header(self.journal.notes()["terms"]["balance_header"])
+        self.provision.join()
 
     def _cancels_speak_json(self, story: int) -> bool:
         """Whether the endpoint under test, at least, answers in JSON."""
@@ -135,8 +163,7 @@ class Run:
         """Where the profile names no place for the credits left, take the documented header, if it is there (R16)."""
         header = self.order.contract.balance_header
         if self.account_url is None and self.account_header is None and header is not None and answer.header(header):
-            self.account_header = header
-            self.terms = replace(self.terms, balance_header=header)
+            self._use_header(header)
             self.journal.note("terms", {**terms_notes(self.order.profile), "balance_header": header})
         if self.account_url is None and self.account_header is None:
             reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
@@ -169,6 +196,10 @@ class Run:
         """A story of so many exchanges was told: count how many in a row had no answer."""
         self._silent_stories = self._silent_stories + 1 if 0 < asked <= self.client.unanswered else 0
 
+    def _use_header(self, header: str | None) -> None:
+        self.account_header = header
+        self.terms = replace(self.terms, balance_header=header)
+
     def unknown_task_id(self, like: str | None = None) -> str:
         """A well-formed task id that names nothing: of the shape of `like`, else of the documented shape."""
         prefix, separator, rest = (like or "").rpartition("_")
@@ -183,115 +214,109 @@ class Run:
         """Whether any of the rows is asked for in this run."""
         return bool(set(requirements) & set(self.order.only))
 
-    def worth_another_look(self) -> list[Telling]:
+    def worth_another_look(self) -> list[Kept]:
         """The stories to look at again, as many as the depth has it, once every task in them is past its natural end.
 
         This is the one wait that all stories share. Those that have just ended are left out, if there are others.
         """
         watch, now = self.order.depth.watch, time.monotonic()
-        first = [each for each in self.tellings if each.lingers or each.watched_until or each.is_listening]
-        others = [telling for telling in self.tellings if telling not in first]
+        kept = self.journal.stories_told()
+        due = {each.number: self.watched_until(each.own) for each in kept}
+        first = [each for each in kept if each.lingers or due[each.number] or each.number in self.listening]
+        others = [each for each in kept if each not in first]
         looks = max(1, self.order.depth.looks - len(first))
-        ended = [telling for telling in others if telling.alone_until + watch < now]
+        ended = [each for each in others if each.until + watch < now]
         rest = ended if len(ended) >= looks else others
         step = max(1, len(rest) // looks)
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
-        until = max(
-            (max(each.watched_until, each.listens_until(), each.alone_until + watch) for each in chosen), default=now
-        )
+        until = max((max(due[each.number], each.until + watch) for each in chosen), default=now)
+        until = max([until, *(telling.listens_until() for telling in self.listening.values())])
         self.read_accounts()
         time.sleep(max(_IDLE, until - now))
         self.read_accounts()
         return chosen
 
+    def watched_until(self, own: Iterable[Task]) -> float:
+        """The instant by which each of the tasks would have ended undisturbed, as far as that is known."""
+        due = (self.provision.due(task).due for task in own)
+        return max((instant for instant in due if instant is not None), default=0.0)
+
     def saw_end(self, task_id: str, exchange: Exchange) -> None:
-        """An exchange showed that a task has ended."""
-        self.journal.end_task(task_id)
-        self._ends.setdefault(task_id, exchange)
+        """An exchange showed that a task has ended, and what it has cost."""
+        self.journal.end_task(task_id, exchange.number)
+        seen = self._cost(exchange.answer.document if exchange.answer else None)
+        if seen is not None and self._ends.get(task_id) != seen:
+            self._ends[task_id] = seen
+            self.budget.settle(task_id, seen)
+
+    def _cost(self, document: object) -> Decimal | None:
+        """What a task that has ended cost; of one that completed and shows no price nobody knows."""
+        shown = document if isinstance(document, dict) else {}
+        completed = shown.get("status") == self.order.profile.state_name(State.COMPLETED)
+        return None if completed and "credits_used" not in shown else charge(shown)
 
     def read_accounts(self) -> None:
         """Read every account that can be read, for the sum over the whole run."""
+        calls: list[Callable[[], list[Exchange]]] = []
         for role in ("owner", *self.order.profile.others):
             if self.account_url is not None:
-                self._ledger += self.client.account(self._ledger_story, role, self.account_url)
+                calls.append(partial(self.client.account, self._ledger, role, self.account_url))
             if self.account_header is not None:
                 unknown = self.unknown_task_id()
-                self._ledger += self.client.query(self._ledger_story, role, "task_id", unknown)
+                calls.append(partial(self.client.query, self._ledger, role, "task_id", unknown))
+        abreast(calls, self.breadth)
 
     def close_accounts(self) -> list[Judgement]:
         """Judge the account over the whole run: what broke. Others' movements are written down as noise."""
-        tasks = [task for task in self.journal.task_records() if task.submitted_at is not None]
-        for task in tasks:
-            self.journal.cast(self._ledger_story, task)
-        others = {each.number: each for each in (*self._ends.values(), *self.journal.unheard_submits())}
-        for number in others:
-            self.journal.retell(self._ledger_story, number)
-        story = Story(tasks, [*self._ledger, *others.values()], self.terms, LEDGER, alone=True)
+        for task in self.journal.task_records():
+            if task.submitted_at is not None:
+                self.journal.cast(self._ledger, task)
+        for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits())}:
+            self.journal.retell(self._ledger, number)
+        story = self.journal.story(self._ledger, self.terms)
         if moved := noise(story):
             self.journal.note("noise", moved)
         found = list(judgements(story, [row for row in self.order.only if row in _LEDGER_AIMS]))
-        self.journal.judge(self._ledger_story, found, ())
+        self.journal.judge(self._ledger, found, ())
         return [judgement for judgement in found if judgement.outcome is Outcome.BROKEN and not moved]
 
     def is_quiet(self) -> bool:
         """Wait until no known task of the run can move an account by itself any more; whether that is so."""
         self.provision.settle()
-        for task in self.journal.live_tasks():
-            if task.pending_until < time.monotonic() + _SURELY_PENDING:
-                telling = next((each for each in self.tellings if task.task_id in each.lingers), None)
-                if telling is not None:
-                    telling.end(task)
-                else:
-                    self.end(self.journal.begin_story("made quiet", ()), task)
-        self.provision.unheard[:] = [task for task in self.provision.unheard if not self._is_over(task)]
-        live = self.journal.live_tasks()
-        return all(task.pending_until > time.monotonic() for task in live)
+        now = time.monotonic()
+        unsure = [task for task in self.journal.live_tasks() if task.pending_until < now + _SURELY_PENDING]
+        abreast([partial(self._make_quiet, task) for task in unsure], self.breadth)
+        for ghost, role, out_task_id in self.pool.ghosts():
+            if out_task_id is not None and self.sweeper.lay(self._quietening(), role, out_task_id):
+                self.pool.lay(ghost)
+        return all(task.pending_until > time.monotonic() for task in self.journal.live_tasks())
 
-    def _is_over(self, unheard: Task) -> bool:
-        """Cancel a task that there may be, by its own name; whether there is certainly none in flight any more."""
-        if unheard.out_task_id is None:
-            return False
-        story = self.journal.begin_story("made quiet", ())
-        [*_, told] = self._cancel_unheard(story, unheard.role, unheard.out_task_id)
-        return told.answer is not None and told.answer.status in _OVER
+    def _make_quiet(self, task: Task) -> None:
+        """End a task; the story that has kept it until now is told of that."""
+        story = self.journal.lingering_in(task.task_id)
+        if story is not None:
+            self.journal.linger(story, task.task_id, still=False)
+        self.sweeper.end(story or self._quietening(), task)
 
-    def _cancel_unheard(self, story: int, role: str, out_task_id: str) -> list[Exchange]:
-        return self.client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
+    def _quietening(self) -> int:
+        return self.journal.begin_story("made quiet", ())
 
     def sweep(self) -> int:
         """Cancel every task of the run that was never seen to be terminal, or never seen at all; how many are left."""
-        story, self.client.unanswered = self.journal.begin_story("nothing is left running", ()), 0
-        left = self.journal.live_tasks()
-        for _ in range(_ROUNDS):
-            left = [task for task in left if not self.client.asks_in_vain and self.end(story, task)[-1].unavailable]
-        unheard = {(each.request.role, each.request.named.out_task_id) for each in self.journal.unheard_submits()}
-        for role, out_task_id in unheard:
-            if isinstance(out_task_id, str) and not self.client.asks_in_vain:
-                self._cancel_unheard(story, role, out_task_id)
-        return len(self.journal.live_tasks())
-
-    def end(self, story: int, task: Task) -> list[Exchange]:
-        """Cancel one task, in the first form that works; every attempt that it took."""
-        attempts: list[Exchange] = []
-        for form in (Form.PATH, Form.OUT_TASK_ID):
-            attempts += self.client.cancel(story, task.role, by(form, task))
-            for exchange in attempts:
-                shown = exchange.answer.document if exchange.answer and exchange.answer.status == 200 else ABSENT  # noqa: PLR2004
-                name = shown.get("status") if isinstance(shown, dict) else None
-                if isinstance(name, str) and self.terms.states.get(name) in TERMINAL:
-                    self.saw_end(task.task_id, exchange)
-                    return attempts
-        return attempts
+        self.journal.bury(self.journal.teller, time.monotonic())  # an interrupt may have left something under way
+        return len(self.sweeper.sweep().left)
 
     def close(self) -> None:
         """Write down that the run came to its end, and close what it held."""
         self.journal.note("ended", time.time())
-        self.journal.note("tasks", self.budget.tasks)
-        self.journal.note("credits", str(self.budget.credits))
+        self.leave()
+
+    def leave(self) -> None:
+        """Close what this process holds of the run."""
         self.ears.close()
         self.client.close()
 
-    def _write_down(self, terms: dict[str, Any]) -> None:
+    def _write_down(self) -> None:
         order = self.order
         for key, value in {
             "suite": conformance.__version__,
@@ -306,7 +331,7 @@ class Run:
             "depth": order.depth.name,
             "seed": order.seed,
             "only": list(order.only),
-            "terms": terms,
+            "terms": terms_notes(order.profile),
             "not_observable": not_observable(order.profile),
             "known": {each.requirement: each.reason for each in order.profile.known},
             "expires": {each.requirement: each.expires.isoformat() for each in order.profile.known},

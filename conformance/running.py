@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,17 +26,22 @@ from conformance.report.summary import Summary, judge_again, summarise
 from conformance.report.text import STYLES, closing, messages, printable, table
 from conformance.requirements import catalogue, selected
 from conformance.run import Order
-from conformance.target.profile import Profile, ProfileError, load
+from conformance.target.profile import Profile, ProfileError, load, remembered
 from conformance.verdict import ExitCode, Verdict
 
 if TYPE_CHECKING:
     from conformance.life import Replay
+    from conformance.sweeping import Swept
 
 _REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
 _REFERENCE_KEYS: Final = ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY", "CONFORMANCE_REVOKED_KEY")
 _SIBLING: Final = "REFERENCE_SIBLING_KEY"
 """A second key of the owner's account, for profiles that name one."""
 
+_NEAR: Final = 0.02
+"""Seconds in which a target answers that is so near that one process keeps it busy."""
+
+_MOST_JOBS: Final = 8
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
 _LONGEST_TRACE: Final = 8000
@@ -58,6 +63,7 @@ class Asked:
     only: str = ""
     stories: str = ""
     keyword: str = ""
+    jobs: int | None = None
     seed: int | None = None
     report_dir: Path | None = None
     fault: str | None = None
@@ -72,7 +78,7 @@ def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     """
     with _target(asked, environ) as profile:
         order = _order(asked, profile)
-        _tell_stories(order, asked.keyword)
+        _tell_stories(order, asked.keyword, Progress(sys.stderr), _jobs(asked, environ, order))
     with contextlib.closing(Journal.open(order.report_dir / "journal.sqlite")) as journal:
         summary = summarise(journal)
     write_reports(summary, order.report_dir)
@@ -103,6 +109,100 @@ def judge_recorded(path: Path, report_dir: Path | None) -> ExitCode:
         write_reports(summary, report_dir)
     show(summary)
     return summary.exit_code
+
+
+def plan(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
+    """Say what a run as asked would submit, cost and take, by a rehearsal with the built-in service.
+
+    Raises:
+        UsageProblem: something is wrong with what was asked for.
+    """
+    from conformance import planning
+
+    with tempfile.TemporaryDirectory() as name, reference_service() as started:
+        folder = Path(name)
+        stage = _reference_profile(started, {"keys.sibling.env": _SIBLING})
+        named = _named_target(asked, environ)
+        target = named or _reference_profile(started, dict(_override(text) for text in asked.overrides))
+        order = _order(replace(asked, report_dir=folder), target)
+        try:
+            latency = None if named is None else planning.latency(order)
+        except planning.Silent as error:
+            print(f"Nothing can be planned: {printable(str(error))}")  # noqa: T201 - the command's output
+            return ExitCode.INCONCLUSIVE
+        rehearsal = planning.rehearsed(order, stage, folder)
+        _tell_stories(rehearsal, asked.keyword, Progress(io.StringIO()))
+        with contextlib.closing(Journal.open(folder / "journal.sqlite")) as journal:
+            if fault := journal.notes().get("our_fault"):
+                print(fault, file=sys.stderr)  # noqa: T201 - the command's output
+                return ExitCode.OUR_FAULT
+            made = planning.plan(order, journal, latency)
+    asked_of = "nothing was sent" if named is None else "one free query was sent, and nothing that costs"
+    lines = [f"A run at {asked.depth} depth against {target.name or target.base_url} would take about:"]
+    lines += [*planning.told(made), f"({asked_of}; the stories were rehearsed with the built-in service)"]
+    print("\n".join(map(printable, lines)))  # noqa: T201 - the command's output
+    return ExitCode.INCONCLUSIVE if made.left else ExitCode.PASSED
+
+
+def sweep(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
+    """Cancel what a run that came to no end of its own has left, and say what was ended and what was not.
+
+    Raises:
+        UsageProblem: the file is no journal, or something is wrong with the profile.
+    """
+    try:
+        Journal.open(path).close()
+    except JournalError as error:
+        raise UsageProblem(str(error)) from error
+    with contextlib.closing(Journal.join(path, "sweep")) as journal:
+        profile = _profile_of(journal, asked, environ)
+        swept = _sweep(journal, profile)
+    for name in swept.ended:
+        print(f"ended  {printable(name)}")  # noqa: T201 - the command's output
+    for name, reason in swept.left.items():
+        print(f"left   {printable(name)}: {printable(reason)}")  # noqa: T201 - the command's output
+    print(f"{len(swept.ended)} ended, {len(swept.left)} left")  # noqa: T201 - the command's output
+    return ExitCode.INCONCLUSIVE if swept.left else ExitCode.PASSED
+
+
+def _profile_of(journal: Journal, asked: Asked, environ: Mapping[str, str]) -> Profile:
+    """The profile of a recorded run: the one that is named, else what the journal remembers of it."""
+    notes = journal.notes()
+    if "terms" not in notes:
+        raise UsageProblem(f"{journal.path}: the run ended before it wrote down what its target was; nothing was sent")
+    try:
+        if asked.target is None:
+            return remembered(notes["target"], environ)
+        profile = load(asked.target, environ=environ, overrides=dict(_override(text) for text in asked.overrides))
+    except ProfileError as error:
+        raise UsageProblem(str(error)) from error
+    if profile.base_url != notes["base_url"]:
+        raise UsageProblem(
+            f"{journal.path} is of a run against {notes['base_url']}, and the profile is for {profile.base_url};"
+            " give the profile of that run"
+        )
+    return profile
+
+
+def _sweep(journal: Journal, profile: Profile) -> Swept:
+    from conformance.run import Run
+
+    order = Order(
+        profile=profile,
+        contract=Contract(journal.notes()["contract"], journal.notes()["contract_source"]),
+        depth=DEPTHS["smoke"],
+        only=(),
+        told=(),
+        seed=0,
+        report_dir=journal.path.parent,
+    )
+    run = Run(order, journal)
+    try:
+        swept = run.sweeper.sweep()
+    finally:
+        run.leave()
+    journal.note("left_running", len(swept.left))
+    return swept
 
 
 def replay(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
@@ -209,33 +309,54 @@ def show(summary: Summary) -> None:
 @contextlib.contextmanager
 def _target(asked: Asked, environ: Mapping[str, str]) -> Iterator[Profile]:
     """The profile of the target; where none is named, the reference service, started for the time of the run."""
+    named = _named_target(asked, environ)
+    if named is not None:
+        yield named
+        return
+    with reference_service(asked.fault, asked.stranger) as started:
+        yield _reference_profile(started, dict(_override(text) for text in asked.overrides))
+
+
+def _is_named(asked: Asked, environ: Mapping[str, str]) -> bool:
+    return bool(asked.target or asked.base_url or environ.get("CONFORMANCE_BASE_URL"))
+
+
+def _named_target(asked: Asked, environ: Mapping[str, str]) -> Profile | None:
+    """The profile of the target that is named, if one is."""
     overrides = dict(_override(text) for text in asked.overrides)
-    named = asked.target or asked.base_url or environ.get("CONFORMANCE_BASE_URL")
+    if not _is_named(asked, environ):
+        return None
+    if asked.fault or asked.stranger:
+        option = "--fault" if asked.fault else "--stranger"
+        raise UsageProblem(f"{option} goes with the built-in reference service; leave out the target")
     try:
-        if named and (asked.fault or asked.stranger):
-            option = "--fault" if asked.fault else "--stranger"
-            raise UsageProblem(f"{option} goes with the built-in reference service; leave out the target")
-        if named:
-            yield load(asked.target, environ=environ, base_url=asked.base_url, overrides=overrides)
-            return
-        with reference_service(asked.fault, asked.stranger) as started:
-            keys = {f"CONFORMANCE_{role.upper()}_KEY": key for role, key in started["keys"].items()}
-            kept = {name: keys[name] for name in _REFERENCE_KEYS} | {_SIBLING: started["keys"]["sibling"]}
-            yield load(_REFERENCE_PROFILE, environ=kept, base_url=started["base_url"], overrides=overrides)
+        return load(asked.target, environ=environ, base_url=asked.base_url, overrides=overrides)
+    except ProfileError as error:
+        raise UsageProblem(str(error)) from error
+
+
+def _reference_profile(started: Mapping[str, Any], overrides: Mapping[str, str] | None = None) -> Profile:
+    """The profile of the reference service that has `started`."""
+    keys = {f"CONFORMANCE_{role.upper()}_KEY": key for role, key in started["keys"].items()}
+    kept = {name: keys[name] for name in _REFERENCE_KEYS} | {_SIBLING: started["keys"]["sibling"]}
+    try:
+        return load(_REFERENCE_PROFILE, environ=kept, base_url=started["base_url"], overrides=overrides or {})
     except ProfileError as error:
         raise UsageProblem(str(error)) from error
 
 
 @contextlib.contextmanager
-def reference_service(fault: str | None = None, stranger: str | None = None) -> Iterator[dict[str, Any]]:
-    """The reference service in a process of its own: what it says of itself as it starts.
+def reference_service(
+    fault: str | None = None, stranger: str | None = None, options: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """The reference service in a process of its own, with `options` of its own: what it says of itself as it starts.
 
     Raises:
         UsageProblem: it does not start.
     """
     command = [sys.executable, "-m", "conformance.reference", "--port", "0", "--until-stdin-closes"]
     variant = ["--fault", fault] if fault else ["--stranger", stranger] if stranger else []
-    command += variant
+    command += [*variant, *options]
     process = subprocess.Popen(  # noqa: S603 - ours; in a session of its own, so that it outlives a Ctrl-C until the end
         command,
         stdin=subprocess.PIPE,
@@ -317,7 +438,7 @@ def _new_folder() -> Path:
     return folder
 
 
-def _tell_stories(order: Order, keyword: str) -> None:
+def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1) -> None:
     """Run pytest in this process, its own report kept aside unless the fault is ours."""
     import os
 
@@ -328,9 +449,10 @@ def _tell_stories(order: Order, keyword: str) -> None:
 
     from conformance import plugin
 
-    progress, report = Progress(sys.stderr), io.StringIO()
-    handover = plugin.Handover(order, progress)
-    arguments = ["--pyargs", "conformance.suite", "-p", "no:cacheprovider", "--capture=no"]
+    report = io.StringIO()
+    path = order.report_dir / "journal.sqlite"
+    arguments = ["--pyargs", "conformance.suite", "-p", "conformance.plugin", "-p", "no:cacheprovider", "--capture=no"]
+    arguments += ["-p", "xdist.plugin", "-n", str(jobs)] if jobs > 1 else []
     arguments += [
         "-c",
         os.devnull,
@@ -343,21 +465,39 @@ def _tell_stories(order: Order, keyword: str) -> None:
     arguments += ["-k", keyword] if keyword else []
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with contextlib.redirect_stdout(report):
-            code = pytest.main(arguments, plugins=[plugin, handover])
+        with contextlib.closing(Journal.create(path)) as journal, contextlib.redirect_stdout(report):
+            handover = plugin.Handover(order, progress, journal)
+            code = pytest.main(arguments, plugins=[handover])
     finally:
         signal.signal(signal.SIGTERM, previous)
         progress.end()
     if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:
         raise UsageProblem(f"-k {keyword}: it chooses no test among those asked for; write part of a test's name")
-    path = order.report_dir / "journal.sqlite"
-    with contextlib.closing(Journal.open(path) if path.is_file() else Journal.create(path)) as journal:
+    with contextlib.closing(Journal.open(path)) as journal:
         if handover.uncollected:
             journal.note("our_fault", handover.uncollected[-_LONGEST_TRACE:])
         elif code == pytest.ExitCode.INTERRUPTED:
             journal.note("interrupted", value=True)
         elif code in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
             journal.note("our_fault", report.getvalue()[-_LONGEST_TRACE:])
+
+
+def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
+    """In how many processes stories are told, if nobody says: in one, unless the target is far away.
+
+    A few tests, chosen by their names, are soonest told where they are found.
+    """
+    from conformance import planning
+
+    if asked.jobs is not None:
+        return asked.jobs
+    if asked.keyword or not _is_named(asked, environ):
+        return 1
+    try:
+        far = planning.latency(order) >= _NEAR
+    except planning.Silent:
+        return 1
+    return min(order.profile.limits.in_flight, _MOST_JOBS) if far else 1
 
 
 def _interrupt(*_: object) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
+import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from conformance.checks import judgements
 from conformance.exchange import Form, Operation
 from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.story import OK, Moment, Notice, Story
+from conformance.target.abreast import abreast
 from conformance.target.call import Call, Timed, by, naming
 from conformance.target.ears import Ear
 from conformance.target.profile import Capability
@@ -20,9 +23,10 @@ from conformance.verdict import Judgement, Outcome
 from conformance.windows import hits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from conformance.exchange import Exchange, Request
+    from conformance.journal import Kept
     from conformance.life import Reruns
     from conformance.run import Run
     from conformance.target.callback import Subscription
@@ -47,6 +51,7 @@ class Teller:
     def __init__(self, run: Run, title: str, aims: Iterable[str]) -> None:
         self.run = run
         self.title = title
+        run.provision.deal(title.partition("[")[0])
         self.aims = tuple(aims)
         self.broken: list[Judgement] = []
         self.reproductions: dict[str, str] = {}
@@ -65,7 +70,7 @@ class Teller:
         self.told += 1
         self.run.provision.glance()
         alone = alone and self.run.is_quiet()
-        haunted = bool(self.run.provision.unheard)
+        haunted = bool(self.run.pool.ghosts())
         number = self.run.journal.begin_story(self.title, self.aims, alone=alone, haunted=haunted)
         self._current = Telling(self, number, first=self.told == 1 and not alone, alone=alone, haunted=haunted)
         return self._current
@@ -100,15 +105,15 @@ class Teller:
 
     @property
     def most_at_once(self) -> int:
-        """How many calls may be sent at once.
+        """How many calls may be sent at once, beside the streams that are open.
 
         Raises:
             OutOfReach: the profile allows one only.
         """
-        most = min(self.run.order.profile.limits.in_flight, _MOST_AT_ONCE)
+        most = self.run.order.profile.limits.in_flight
         if most < _TWO:
             raise OutOfReach("limits.in_flight is 1, and nothing is simultaneous; write limits.in_flight of 2 or more")
-        return most
+        return max(_TWO, min(most - self.run.ears.open_streams(), _MOST_AT_ONCE))
 
     def about(self, task: State, *more: State) -> tuple[Telling, Task]:
         """A new story about tasks in the given states; the first of them beside it."""
@@ -129,13 +134,13 @@ class Telling:
         self.tasks: dict[str, Task] = {}
         self.exchanges: list[Exchange] = []
         self.broken: list[Judgement] = []
-        self.lingers: set[str] = set()
         self._teller = teller
         self._run = teller.run
         self._first = first
         self._asked_before = teller.run.client.asked
         self._stages: dict[str, Stage] = {}
-        self._ears: list[Ear] = []
+        self.ears: list[Ear] = []
+        self._chance = zlib.crc32(f"{teller.title}:{teller.told}".encode())
 
     def task(
         self,
@@ -145,11 +150,13 @@ class Telling:
         like: State | None = None,
         role: str = "owner",
         callback: bool = False,
+        variant: int | None = None,
     ) -> Task:
         """A task in `state`: made for this story, or, completed and failed, one of those that all stories share.
 
-        `like` submits by the recipe of another state. A cancelled task is made by cancelling a pending one. One with a
-        `callback` is the story's own; where no callback can be received it is a task like any other.
+        `like` submits by the recipe of another state, which may have a variant. A cancelled task is made by cancelling
+        a pending one. One with a `callback` is the story's own; where no callback can be received it is a task like any
+        other.
 
         Raises:
             OutOfReach: the target cannot be brought to show one.
@@ -162,11 +169,21 @@ class Telling:
             self.query(task)
             return task
         submit = self._subscribed if callback else self._submit
-        stage = submit(like or state, role=role, out_task_id=out)
+        stage = submit(like or state, role=role, out_task_id=out, variant=variant)
         self._adopt(stage)
         if state is not State.PENDING:
             self.wait(stage.task)
         return stage.task
+
+    def tasks_in(self, states: Iterable[State]) -> list[Task]:
+        """Tasks in these states, made for this story, side by side where that is worth it.
+
+        Raises:
+            OutOfReach: the target cannot be brought to show one.
+        """
+        turns = [(state, self._run.provision.turn(state)) for state in states]
+        calls = [partial(self.task, state, variant=turn) for state, turn in turns]
+        return abreast(calls, self._run.breadth)
 
     def begin(
         self,
@@ -264,14 +281,14 @@ class Telling:
             self._run.ears.give_up(Capability.CALLBACK, reason)
             return stage
         if _named_once(stage, subscription):
-            self._ears.append(Ear(stage.task, subscription))
+            self.ears.append(Ear(stage.task, subscription))
         return stage
 
     def listen(self, task: Task) -> None:
         """Open an event stream of a task, and follow it beside what is said; nothing, where the target has none."""
         ear = self._run.ears.stream(task)
         if ear is not None:
-            self._ears.append(ear)
+            self.ears.append(ear)
             self._overhear(ear)
 
     def query(self, task: Task, *, form: Form = Form.TASK_ID, fresh: bool = False) -> Exchange:
@@ -290,9 +307,12 @@ class Telling:
         self.look_at(*self.tasks.values())
 
     def look_at(self, *tasks: Task) -> None:
-        """Ask for each of these tasks."""
-        for task in tasks:
-            self.query(task)
+        """Ask for each of these tasks, side by side where that is worth it."""
+        self.abreast(*(partial(self.query, task) for task in tasks))
+
+    def abreast(self, *calls: Callable[[], object]) -> None:
+        """Say what does not depend on one another: one after the other, or, if the target is far, side by side."""
+        abreast(calls, self._run.breadth)
 
     def cancel(
         self, call: Call, *, role: str = "owner", fresh: bool = False, credential: Credential | None = None
@@ -360,10 +380,21 @@ class Telling:
 
     def account(self, role: str = "owner") -> None:
         """Read what is left on the account of `role`, without asking for any task."""
-        if self._run.account_url is not None:
-            self._hear(self._run.client.account(self.number, role, self._run.account_url))
-        if self._run.account_header is not None:
-            self._hear(self._run.client.query(self.number, role, "task_id", self._run.unknown_task_id()))
+        self.abreast(*self.readings(role))
+
+    def readings(self, *roles: str) -> Iterator[Callable[[], object]]:
+        """The ways to read the accounts of some roles, none of which asks for any task."""
+        for role in roles:
+            if self._run.account_url is not None:
+                yield partial(self._read_account, role, self._run.account_url)
+            if self._run.account_header is not None:
+                yield partial(self._read_header, role)
+
+    def _read_account(self, role: str, url: str) -> None:
+        self._answered(self._run.client.account(self.number, role, url))
+
+    def _read_header(self, role: str) -> None:
+        self._answered(self._run.client.query(self.number, role, "task_id", self._run.unknown_task_id()))
 
     def wait(self, task: Task) -> None:
         """Ask for a task until it is in the state that its recipe leads to.
@@ -392,11 +423,12 @@ class Telling:
         self._hear_out()
         self._run.told(self._run.client.asked - self._asked_before)
         self.alone_until = time.monotonic()
-        self._run.journal.end_story(self.number, self.alone_until)
+        self.alone = self._run.journal.end_story(self.number, self.alone_until)
         self.judge()
         self._teller.broken += self.broken
         self._teller.done(self)
-        self._run.tellings.append(self)
+        if self.is_listening:
+            self._run.listening[self.number] = self
 
     def judge(self) -> None:
         """Judge the story as it now stands, in place of any earlier judgement."""
@@ -417,12 +449,19 @@ class Telling:
             haunted=self.haunted,
         )
 
-    def end(self, task: Task) -> None:
-        """End a task that lingers before its time; its own story is told of it."""
-        self.lingers.discard(task.task_id)
-        self.exchanges += self._run.end(self.number, task)
+    @classmethod
+    def resumed(cls, teller: Teller, number: int) -> Self:
+        """A story that was told to its end, by whichever process, as the journal has it."""
+        run = teller.run
+        story = run.journal.story(number, run.terms)
+        telling = cls(teller, number, first=False, alone=story.alone, haunted=story.haunted)
+        telling.alone_until, telling.title = story.alone_until, story.title
+        telling.tasks = {task.task_id: task for task in story.tasks}
+        telling.exchanges = list(story.exchanges)
+        telling.ears = run.listening[number].ears if number in run.listening else []
+        return telling
 
-    def look_again(self, *, cancel_as: Form | None) -> None:
+    def look_again(self, kept: Kept, *, cancel_as: Form | None) -> None:
         """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered.
 
         Raises:
@@ -430,15 +469,15 @@ class Telling:
         """
         self._run.expect_life()
         self._asked_before = self._run.client.asked
-        for index, task_id in enumerate(self._stages):
+        for index, task_id in enumerate(task.task_id for task in kept.own):
             task = self._run.provision.due(self.tasks[task_id])
             self.tasks[task_id] = task
             self._run.journal.keep_task(task)
             self.query(task, form=Form.OUT_TASK_ID if cancel_as is Form.PATH else Form.TASK_ID, fresh=True)
-            if cancel_as is not None and index == 0 and task_id not in self.lingers:
+            if cancel_as is not None and index == 0 and task_id not in kept.lingers:
                 self.cancel(by(cancel_as, task), role=task.role, fresh=True)
                 self.query(task)
-            elif task_id in self.lingers:
+            elif task_id in kept.lingers:
                 self.cancel(by(Form.PATH, task), role=task.role)
         self.stop_listening()
         self._run.told(self._run.client.asked - self._asked_before)
@@ -453,36 +492,35 @@ class Telling:
 
     def stop_listening(self) -> None:
         """Hear no more; what was heard so far belongs to the story."""
-        for ear in self._ears:
+        for ear in self.ears:
             self._run.ears.stop(ear)
             self._overhear(ear)
-        self._ears.clear()
+        self.ears.clear()
 
     @property
     def is_listening(self) -> bool:
         """Whether a stream or a callback URL of this story is still listened to."""
-        return bool(self._ears)
+        return bool(self.ears)
 
     def listens_until(self) -> float:
         """The instant by which all that the story listens to has surely been told, by what was heard so far."""
-        for ear in self._ears:
+        for ear in self.ears:
             self._overhear(ear)
-        return 0.0 if all(map(self._has_told, self._ears)) else self.alone_until + self._run.terms.notice
+        return 0.0 if all(map(self._has_told, self.ears)) else self.alone_until + self._run.terms.notice
 
     @property
     def watched_until(self) -> float:
         """The instant by which every task of the story would have ended undisturbed, as far as that is known."""
-        due = (self._run.provision.due(self.tasks[task_id]).due for task_id in self._stages)
-        return max((instant for instant in due if instant is not None), default=0.0)
+        return self._run.watched_until(self.tasks[task_id] for task_id in self._stages)
 
     def _shared(self, state: State, *, named: bool) -> Task:
         """A shared task that, by the last that was heard of it, is still in its state."""
         while True:
-            stage = self._run.provision.shared(state, self.number, named=named)
+            stage = self._run.provision.shared(state, self._chance, named=named)
             if stage.task.task_id not in self.tasks:
                 self._adopt(stage, own=False)
             read = stage.exchanges[-1] if stage.exchanges else None
-            if read is not None and read.request.operation is Operation.QUERY and self.number % 2:
+            if read is not None and read.request.operation is Operation.QUERY and self._chance % 2:
                 return stage.task
             read = self.query(stage.task)
             if self.shows(read) in {state, None}:
@@ -492,7 +530,7 @@ class Telling:
 
     def _adopt(self, stage: Stage, *, own: bool = True) -> None:
         task = stage.task
-        self._cast(task)
+        self._cast(task, own=own)
         if own:
             self._stages[task.task_id] = stage
             self.exchanges += stage.exchanges
@@ -500,10 +538,10 @@ class Telling:
             self.exchanges.append(stage.exchanges[-1])
             self._run.journal.retell(self.number, stage.exchanges[-1].number)
 
-    def _cast(self, task: Task) -> None:
+    def _cast(self, task: Task, *, own: bool = False) -> None:
         self.tasks[task.task_id] = task
         self._run.journal.keep_task(task)
-        self._run.journal.cast(self.number, task)
+        self._run.journal.cast(self.number, task, own=own)
 
     def _answered(self, heard: Sequence[Exchange]) -> Exchange:
         last = self._hear(heard)
@@ -534,17 +572,17 @@ class Telling:
     def _hear_out(self) -> None:
         """Wait a moment for what is about to be told; what is not remains listened to, as far as there is room."""
         now = time.monotonic()
-        for ear in self._ears:
+        for ear in self.ears:
             until = now + self._run.ears.patience(ear)
             while not self._is_done(ear) and ear.listener.has_more(until):
                 self._overhear(ear)
             self._run.ears.learn(ear, told=self._has_told(ear))
-        self._ears = [ear for ear in self._ears if not ear.is_over]
-        for ear in reversed(self._ears):  # those that were opened first may have been open before the cancel
+        self.ears = [ear for ear in self.ears if not ear.is_over]
+        for ear in reversed(self.ears):  # those that were opened first may have been open before the cancel
             if not self._run.ears.has_room_for(ear):
                 self._run.ears.stop(ear)
                 self._overhear(ear)
-        self._ears = [ear for ear in self._ears if not ear.is_over]
+        self.ears = [ear for ear in self.ears if not ear.is_over]
 
     def _overhear(self, ear: Ear) -> None:
         self.exchanges += self._run.ears.collect(self.number, ear)
@@ -559,16 +597,24 @@ class Telling:
 
     def _keep_or_end(self) -> None:
         """End what still runs; the first story of a test keeps what is sure to hold, to be looked at again."""
-        story = self.told()
+        story, live = self.told(), []
         for task_id in self._stages:
             task = self.tasks[task_id]
             reads = story.reads_of(task)
             if reads and reads[-1].state in TERMINAL:
                 continue
             if self._first and task.pending_until > time.monotonic() + _HOLDS_LONG:
-                self.lingers.add(task_id)
+                self._run.journal.linger(self.number, task_id)
             elif not reads or reads[-1].state in LIVE:
-                self._hear(self._run.client.cancel(self.number, task.role, by(Form.PATH, task)))
+                live.append(task)
+        self.end(*live)
+
+    def end(self, *tasks: Task) -> None:
+        """Cancel each of these tasks by its path, with its own key."""
+        self.abreast(*(partial(self._end, task) for task in tasks))
+
+    def _end(self, task: Task) -> None:
+        self._hear(self._run.client.cancel(self.number, task.role, by(Form.PATH, task)))
 
 
 def _named_once(stage: Stage, subscription: Subscription) -> bool:

@@ -20,9 +20,9 @@ LAYERS: Final = (
     ("states", "exchange", "sameness", "lawful", "depth"),
     ("story", "verdict", "requirements"),
     ("checks", "contract", "account", "windows"),
-    ("target", "journal", "report", "run"),
+    ("target", "journal", "pool", "sweeping", "report", "run"),
     ("suite", "strategies", "teller", "life"),
-    ("plugin", "running", "selftest", "cli", "__main__"),
+    ("plugin", "distributed", "phases", "planning", "running", "selftest", "cli", "__main__"),
 )
 """From the bottom up; a module may import what lies in its own layer or below."""
 

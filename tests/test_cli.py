@@ -199,7 +199,9 @@ def test_the_faults_are_listed(say: Callable[..., Result]) -> None:
     assert [line.split()[0] for line in result.output.splitlines()] == list(FAULTS)
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["judge"], ["requirements"], ["serve"], ["selftest"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["judge"], ["plan"], ["sweep"], ["requirements"], ["serve"], ["selftest"]]
+)
 def test_every_command_has_help(say: Callable[..., Result], command: list[str]) -> None:
     """With an example to copy."""
     result = say(*command, "--help")

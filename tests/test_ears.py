@@ -216,12 +216,13 @@ def test_what_is_told_late_belongs_to_the_story_still(begin_run: BeginRun) -> No
     assert story.listens_until() > story.alone_until
     target.call(told.task_id, "cancelled")
     assert story.listens_until() > story.alone_until
-    [again] = run.worth_another_look()
+    [kept] = run.worth_another_look()
     assert time.monotonic() >= story.alone_until + 0.2
-    again.look_again(cancel_as=None)
+    again = Telling.resumed(Teller(run, "looking again", ()), kept.number)
+    again.look_again(kept, cancel_as=None)
     assert not story.is_listening
-    assert [(each.requirement, each.got[:7]) for each in story.broken] == [("NOTIFY-2", "no call")]
-    assert {each.end and each.end.exchange.lost for each in story.told().callback_urls} == {GIVEN_UP}
+    assert [(each.requirement, each.got[:7]) for each in again.broken] == [("NOTIFY-2", "no call")]
+    assert {each.end and each.end.exchange.lost for each in again.told().callback_urls} == {GIVEN_UP}
     assert verdicts(run)["NOTIFY-2"] == "warn"
 
 
@@ -244,7 +245,7 @@ def test_a_target_that_refuses_callback_urls_is_given_none(begin_run: BeginRun) 
     assert [task.task_id for task in tasks] == ["task_1", "task_2"]
     assert sum("callback_url" in each.document for each in heard if each.path.endswith("/submit")) == 1
     assert "refuses the same body with one" in unseen(run)["NOTIFY-2"]
-    assert run.provision.used_up == {}
+    assert not run.provision.out_of_reach(State.PENDING)
 
 
 def test_a_submit_that_was_sent_twice_proves_nothing_of_its_callback(begin_run: BeginRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -14,7 +15,7 @@ from told import terms
 
 from conformance.contract import Contract
 from conformance.exchange import UNSENT, Answer, Exchange, Form, Operation, Request
-from conformance.journal import Journal, JournalError
+from conformance.journal import Journal, JournalError, RunOver
 from conformance.lawful import Task
 from conformance.report.summary import judge_again, summarise
 from conformance.target.call import Call
@@ -264,3 +265,114 @@ def test_a_new_journal_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
         with contextlib.closing(Journal.create(path)) as journal:
             told(journal, journal.begin_story("one", ()))
             assert journal.count() == 1
+
+
+# several processes
+
+
+def other_process(journal: Journal, name: str = "gw1", *, keeper: int | None = None) -> Journal:
+    """The journal as another process of the run has it."""
+    return Journal.join(journal.path, name, keeper=keeper)
+
+
+def under_way(journal: Journal, count: int, at_most: int, *, sent_at: float = 10.0, since: float = 0.0) -> list[int]:
+    """So many requests are to leave together."""
+    story = journal.begin_story("one", ())
+    return journal.begin_exchanges(story, [request()] * count, sent_at, at_most=at_most, since=since)
+
+
+def test_what_has_begun_and_not_ended_is_in_flight(journal: Journal) -> None:
+    """In whichever process; there is room again when one has ended, or its time was up."""
+    with contextlib.closing(other_process(journal)) as other:
+        assert len(under_way(journal, 1, 2)) == 1
+        [second] = under_way(other, 1, 2)
+        assert under_way(journal, 1, 2) == under_way(other, 1, 2) == []
+        other.end_exchange(Exchange(number=second, request=request(), sent_at=10.0, ended_at=11.0, lost="lost"))
+        assert under_way(journal, 1, 2) != []
+        assert under_way(other, 1, 2, sent_at=50.0) == []
+        assert under_way(other, 1, 2, sent_at=50.0, since=40.0) != []
+
+
+def test_who_waits_for_much_room_is_not_passed_by(journal: Journal) -> None:
+    """Several requests that leave together need room for all of them: until they have it nobody else begins."""
+    with contextlib.closing(other_process(journal)) as other:
+        [first] = under_way(journal, 1, 3)
+        assert under_way(other, 3, 3) == []
+        assert under_way(journal, 1, 3) == []
+        journal.end_exchange(Exchange(number=first, request=request(), sent_at=10.0, ended_at=11.0, lost="lost"))
+        assert under_way(journal, 1, 3) == []
+        assert len(under_way(other, 3, 3)) == 3
+        assert under_way(journal, 1, 4) != []
+        assert len(under_way(other, 9, 3, sent_at=99.0, since=90.0)) == 9
+
+
+def test_the_dead_are_buried(journal: Journal) -> None:
+    """What they had under way is over, their turns are free, and what they were telling is known."""
+    with contextlib.closing(other_process(journal)) as other:
+        story = other.begin_story("one", ["STATE-1", "IDEMP-1"])
+        [number] = other.begin_exchanges(story, [request()], 1.0, at_most=1, since=0.0)
+        assert other.begin_exchanges(story, [request()] * 2, 1.0, at_most=2, since=0.0) == []
+    assert journal.bury("gw9", 5.0) == []
+    assert under_way(journal, 1, 2, sent_at=2.0) == []
+    assert journal.bury("gw1", 5.0) == [("STATE-1", "IDEMP-1")]
+    found = journal.exchange(number)
+    assert found is not None
+    assert (found.ended_at, found.answer, found.lost) == (5.0, None, "the run ended before an answer came")
+    assert under_way(journal, 2, 2, sent_at=2.0) != []
+
+
+def test_who_was_dismissed_sends_nothing_more(journal: Journal) -> None:
+    """Nor does a process whose keeper has died: it was not this one that started it."""
+    with contextlib.closing(other_process(journal, keeper=os.getppid())) as other:
+        assert under_way(other, 1, 5) != []
+        journal.dismiss()
+        assert under_way(journal, 1, 5) != []
+        with pytest.raises(RunOver):
+            under_way(other, 1, 5)
+    with (
+        contextlib.closing(Journal.create(journal.path.with_name("new.sqlite"))) as new,
+        contextlib.closing(other_process(new, keeper=os.getpid())) as orphan,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        under_way(orphan, 1, 5)
+
+
+def test_no_story_is_alone_beside_another(journal: Journal) -> None:
+    """Neither one that begins while another process tells one, nor one in which another process begins one."""
+    with contextlib.closing(other_process(journal)) as one, contextlib.closing(other_process(journal, "gw2")) as two:
+        first = one.begin_story("one", ["BILL-1"], alone=True)
+        assert one.end_story(first, 1.0)
+        disturbed = one.begin_story("one", ["BILL-1"], alone=True)
+        beside = two.begin_story("two", ["BILL-1"], alone=True)
+        assert not one.end_story(disturbed, 2.0)
+        assert not two.end_story(beside, 2.0)
+        again = two.begin_story("two", ["BILL-1"], alone=True)
+        one.begin_story("housekeeping", ())
+        assert two.end_story(again, 3.0)
+    told_again = {number: story.alone for number, story in journal.stories(terms())}
+    assert [told_again[number] for number in (first, disturbed, beside, again)] == [True, False, False, True]
+
+
+def test_a_task_is_left_alive_by_one_story_until_it_is_ended(journal: Journal) -> None:
+    """Which one that was is known to every process, and so are its own tasks."""
+    story = journal.begin_story("one", ["STATE-1"])
+    for each in (task("task_1"), task("task_2")):
+        journal.keep_task(each)
+        journal.cast(story, each, own=each.task_id == "task_1")
+    journal.linger(story, "task_1")
+    assert journal.stories_told() == []
+    journal.end_story(story, 4.0)
+    with contextlib.closing(other_process(journal)) as other:
+        [kept] = other.stories_told()
+        assert (kept.number, kept.until, kept.own, kept.lingers) == (story, 4.0, (task("task_1"),), {"task_1"})
+        assert other.lingering_in("task_1") == story
+        other.linger(story, "task_1", still=False)
+    assert journal.lingering_in("task_1") is None
+
+
+def test_requests_take_turns_in_all_processes_together(journal: Journal) -> None:
+    """At a rate of ten a second, each leaves a tenth of a second after the last one, whoever sends it."""
+    with contextlib.closing(other_process(journal)) as other:
+        turns = [each.pool.turn(5.0, 0.1) for each in (journal, other, journal)]
+    assert turns == pytest.approx([5.0, 5.1, 5.2])
+    assert journal.pool.turn(9.0, 0.1) == 9.0

@@ -57,10 +57,11 @@ submit = { model = "video-1", params = { seconds = 5.0 } }
 holds = 30
 within = 60.0
 credits = 0.1
-tasks = ["task_2"]
 hook = { command = ["./to_state.sh", "-v"] }
 [states.running]
 hook = { url = "http://127.0.0.1:9000/to-state" }
+[states.failed]
+tasks = ["task_2"]
 [account]
 header = "X-Quota-Remaining-Credits"
 url = "/api/v1/me/account"
@@ -146,7 +147,9 @@ def test_every_setting_is_read(desk: Desk) -> None:
     assert running.hook is not None
     assert profile.base_url == "https://staging.example.com/v1"
     assert pending.submit == {"model": "video-1", "params": {"seconds": 5.0}}
-    assert (pending.holds, pending.within, pending.credits, pending.tasks) == (30.0, 60.0, Decimal("0.1"), ("task_2",))
+    assert (pending.holds, pending.within, pending.credits) == (30.0, 60.0, Decimal("0.1"))
+    assert profile.states.failed is not None
+    assert profile.states.failed.tasks == ("task_2",)
     assert pending.hook.command == (str(desk.folder / "to_state.sh"), "-v")
     assert running.hook.url == "http://127.0.0.1:9000/to-state"
     assert profile.states.get(State.CANCELLED) is None
@@ -305,6 +308,8 @@ WRONG_LINES = [
     ("states.pending.submit = { at = 2027-01-01 }", "states.pending.submit", "JSON"),
     ("states.pending.submit = { at = nan }", "states.pending.submit", "JSON"),
     ('states.pending.submit = { out_task_id = "a" }', "states.pending.submit", "without out_task_id"),
+    ('states.pending.tasks = ["task_2"]', "states.pending", "ends every live task"),
+    ('states.running = { tasks = ["task_2"] }', "states.running", "submit = { … } or hook"),
     ("states.pending.hook = {}", "states.pending.hook", "one of the two"),
     ('states.failed.hook = { command = ["sh"], url = "http://a" }', "states.failed.hook", "one of the two"),
     ("states.failed.hook = { command = [] }", "states.failed.hook.command", "at least one"),

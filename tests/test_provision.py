@@ -232,6 +232,44 @@ def test_prices_are_learned_where_nobody_names_them(kitchen: Open) -> None:
     assert made.budget.credits == Decimal(5)
 
 
+def test_of_tasks_that_cost_there_are_no_more_than_need_be(kitchen: Open) -> None:
+    """Where the profile names a price, one shared task is enough, and it has a name; failed ones are free here."""
+    made = kitchen(Target("completed"), **EVERY_STATE, states__completed__credits=1.5)
+    made.provision.order(2, paid=1)
+    assert [expense.state for expense in made.journal.pool.expenses()] == ["completed", "failed", "failed"]
+    assert ["out_task_id" in body for body in made.submits] == [True, True, False]
+    assert made.provision.shared(State.COMPLETED, 0, named=False).task.out_task_id is not None
+
+
+def test_what_a_task_was_seen_to_cost_is_what_it_cost(kitchen: Open) -> None:
+    """What was expected of it gives way, and makes room for others."""
+    ended = {"credits_used": 0.25}
+    target = Target("completed", reads=1)
+    made = kitchen(
+        lambda heard: (
+            answer(200, {"task_id": heard.document["task_id"], "status": "completed", **ended})
+            if heard.path.endswith("query")
+            else target(heard)
+        ),
+        **EVERY_STATE,
+        states__completed__credits=2,
+        budget__credits=2,
+    )
+    for _ in range(2):
+        made.provision.bring(1, made.provision.submit(1, State.COMPLETED))
+        assert made.budget.most_credits is not None
+        made.budget.most_credits += Decimal("0.25")
+    assert made.budget.credits == Decimal("0.5")
+
+
+def test_a_refused_submit_takes_nothing_of_the_budget(kitchen: Open) -> None:
+    """The next one may be sent."""
+    refusing = kitchen(refuse, **EVERY_STATE, budget__tasks=1)
+    for state in (State.PENDING, State.RUNNING):
+        with pytest.raises(NotAccepted):
+            refusing.provision.submit(1, state)
+
+
 def test_a_pending_task_is_expected_to_be_free(kitchen: Open) -> None:
     """It is cancelled before it costs anything."""
     made = kitchen(Target(more={"estimated_credits": 2.5}), **EVERY_STATE, budget__credits=1)

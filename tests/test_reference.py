@@ -519,3 +519,49 @@ def test_each_row_of_the_first_families_has_a_fault() -> None:
     broken = {row for made in FAULTS.values() for row in made.breaks}
     wanted = {row for row in ROWS if row.startswith(("IDENT-", "STATE-", "IDEMP-", "PARITY-"))} | {"ERR-1", "ERR-2"}
     assert wanted <= broken
+
+
+# far away, narrow, few workers
+
+
+def test_each_answer_of_a_far_service_is_later(anybody: httpx.Client) -> None:
+    """By as much as was asked for, and several at once are no later than one."""
+    assert anybody.post("/tasks/query", json={}).elapsed.total_seconds() < 0.2
+    with a_service("--latency", "0.3") as started, ThreadPoolExecutor(8) as pool:
+        begun = time.monotonic()
+        asked = [pool.submit(httpx.post, f"{started['base_url']}/tasks/query", trust_env=False) for _ in range(8)]
+        assert {each.result().status_code for each in asked} == {401}
+        assert 0.3 <= time.monotonic() - begun < 1.5
+
+
+def test_a_narrow_service_refuses_what_comes_beside_enough_others() -> None:
+    """With 429 and the documented code, and never in order."""
+    with a_service("--latency", "0.5", "--in-flight", "2") as started, speaking(started["base_url"], OWNER) as caller:
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(caller.http.post, "/tasks/query", json={"task_id": UNKNOWN}) for _ in range(4)]
+            answers = [each.result() for each in asked]
+        assert sorted(answer.status_code for answer in answers) == [404, 404, 429, 429]
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert refused.json()["error"]["code"] == "concurrency_limit"
+        assert int(refused.headers["x-ratelimit-reset"]) > time.time()
+        for _ in range(3):
+            assert caller.http.post("/tasks/query", json={"task_id": UNKNOWN}).status_code == 404
+
+
+def test_a_service_of_few_workers_lets_tasks_wait_in_their_order() -> None:
+    """Until one ends or is cancelled; then the next one runs its whole time."""
+    paced = {"pending_seconds": 0.0, "running_seconds": 1.0}
+    with a_service("--at-most-running", "1") as started, speaking(started["base_url"], OWNER) as caller:
+        made = [caller.submit("sim-paced", params=paced)["task_id"] for _ in range(3)]
+        time.sleep(0.3)
+        assert [caller.query(task)["status"] for task in made] == ["running", "pending", "pending"]
+        assert caller.http.post(f"/tasks/cancel/{made[0]}").json()["status"] == "cancelled"
+        begun = time.monotonic()
+        assert [caller.query(task)["status"] for task in made] == ["cancelled", "running", "pending"]
+        while caller.query(made[1])["status"] == "running":
+            assert caller.query(made[2])["status"] == "pending" or time.monotonic() - begun >= 0.9
+            time.sleep(0.02)
+        assert time.monotonic() - begun >= 0.9
+        assert caller.query(made[1])["status"] == "completed"
+        time.sleep(0.1)
+        assert caller.query(made[2])["status"] == "running"

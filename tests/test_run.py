@@ -26,10 +26,11 @@ from conftest import (
     recorded,
     suite_command,
 )
-from stand_in import KEY, Heard, answer, nowhere, profile, standing_in
+from stand_in import KEY, OTHER_KEY, Heard, answer, nowhere, profile, standing_in
 
 from conformance.exchange import Operation
 from conformance.journal import Journal
+from conformance.lawful import Task
 from conformance.reference.faults import FAULTS
 from conformance.requirements import catalogue
 from conformance.run import Run, Unreachable
@@ -94,7 +95,7 @@ def test_a_target_that_refuses_every_submit_is_no_reason_to_stop(begin_run: Begi
     """There are rows that need no task of ours."""
     run, _ = begin_run(lambda _: UNKNOWN)
     run.begin()
-    assert "submit was not accepted" in " ".join(run.provision.used_up.values())
+    assert "submit was not accepted" in run.provision.out_of_reach(State.COMPLETED)
 
 
 # sweeping
@@ -213,7 +214,7 @@ class Cut:
             text=True,
         )
         self.journal = folder / "journal.sqlite"
-        wait_until(lambda: len(self.tasks()) > 12, process)
+        wait_until(lambda: len(self.tasks()) > 40, process)
         process.send_signal(number)
         self.stdout, self.stderr = process.communicate(timeout=_LONGEST)
         self.code = process.returncode
@@ -224,6 +225,18 @@ class Cut:
             rows = connection.execute("SELECT record FROM task").fetchall()
             return [(task["task_id"], task["role"]) for task in (json.loads(record) for (record,) in rows)]
         return []
+
+
+def states_of(tasks: list[tuple[str, str]], service: dict[str, Any]) -> dict[str, str]:
+    """What the service says of each task, to the key that made it."""
+    found = {}
+    for task_id, role in tasks:
+        headers = {"authorization": f"Bearer {service['keys'][role]}"}
+        shown = httpx.post(
+            f"{service['base_url']}/tasks/query", json={"task_id": task_id}, headers=headers, trust_env=False
+        )
+        found[task_id] = shown.json()["status"]
+    return found
 
 
 def wait_until(met: Any, process: subprocess.Popen[str]) -> None:  # noqa: ANN401 - a question without arguments
@@ -254,13 +267,7 @@ def test_an_interrupted_run_leaves_nothing_running(cut: dict[signal.Signals, Cut
     assert "MUST rows passed" in run.stdout
     assert "broke off" in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
-    found = {}
-    for task_id, role in run.tasks():
-        headers = {"authorization": f"Bearer {service['keys'][role]}"}
-        shown = httpx.post(
-            f"{service['base_url']}/tasks/query", json={"task_id": task_id}, headers=headers, trust_env=False
-        )
-        found[task_id] = shown.json()["status"]
+    found = states_of(run.tasks(), service)
     assert len(found) > 12
     assert set(found.values()) <= {"cancelled", "completed", "failed"}
 
@@ -275,6 +282,89 @@ def test_the_journal_of_a_cut_off_run_is_judged(
     assert "fail" not in run.verdicts.values()
     assert "pass" in run.verdicts.values()
     assert "Traceback" not in run.stderr
+
+
+# sweeping behind a run that came to no end of its own
+
+
+def sweeping(journal: Path, folder: Path, *options: str, environ: dict[str, str]) -> Recorded:
+    """The command `sweep`, on a journal."""
+    return recorded(folder, "sweep", str(journal), *options, environ=environ, cwd=folder)
+
+
+def test_what_a_killed_run_has_left_is_swept(
+    cut: dict[signal.Signals, Cut], service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """By the journal alone, the keys from the environment; and then there is nothing left to sweep."""
+    killed = cut[signal.SIGKILL]
+    journal = tmp_path / "copy.sqlite"
+    with (
+        contextlib.closing(sqlite3.connect(killed.journal)) as source,
+        contextlib.closing(sqlite3.connect(journal)) as to,
+    ):
+        source.backup(to)
+    live = [each for each, state in states_of(killed.tasks(), service).items() if state in {"pending", "running"}]
+    assert live
+    missing = sweeping(journal, tmp_path, environ={})
+    assert missing.code == 2
+    assert "CONFORMANCE_OWNER_KEY" in missing.stderr
+    swept = sweeping(journal, tmp_path, environ=service_environ)
+    assert swept.code == 0, swept.stdout + swept.stderr
+    assert all(f"ended  {task_id} of " in swept.stdout for task_id in live)
+    assert "left  " not in swept.stdout
+    assert set(states_of(killed.tasks(), service).values()) <= {"cancelled", "completed", "failed"}
+    again = sweeping(
+        journal,
+        tmp_path,
+        *at_the_service(service)[:2],
+        "--set",
+        f"base_url={service['base_url']}",
+        environ=service_environ,
+    )
+    assert (again.code, again.stdout) == (0, "0 ended, 0 left\n")
+
+
+def test_what_cannot_be_swept_is_named(tmp_path: Path) -> None:
+    """A target that is silent, a task that it does not know, and a submit that was lost: exit code 3, each by name."""
+    asked: list[str] = []
+
+    def says(heard: Heard) -> bytes:
+        asked.append(heard.path)
+        return UNKNOWN
+
+    with standing_in(says) as server:
+        made = profile(server.base_url, limits__retries=0)
+        with contextlib.closing(Journal.create(tmp_path / "journal.sqlite")) as journal:
+            run = Run(order_for(made, tmp_path), journal)
+            with contextlib.suppress(Unreachable):
+                run.begin()
+            journal.keep_task(Task(task_id="task_1", out_task_id=None, role="owner", submitted_at=1.0))
+            run.leave()
+        done = sweeping(
+            journal.path, tmp_path, environ={"CONFORMANCE_OWNER_KEY": KEY, "CONFORMANCE_OTHER_KEY": OTHER_KEY}
+        )
+    assert done.code == 3, done.stdout + done.stderr
+    assert "left   task_1 of owner: its cancel was answered 404" in done.stdout
+    assert "0 ended, 1 left" in done.stdout
+    silent = sweeping(
+        journal.path, tmp_path, environ={"CONFORMANCE_OWNER_KEY": KEY, "CONFORMANCE_OTHER_KEY": OTHER_KEY}
+    )
+    assert silent.code == 3
+    assert "left   task_1 of owner: no answer" in silent.stdout
+    assert KEY not in done.stdout + done.stderr + silent.stdout + silent.stderr
+
+
+def test_a_sweep_of_something_else_is_refused(
+    cut: dict[signal.Signals, Cut], tmp_path: Path, service_environ: dict[str, str]
+) -> None:
+    """A file that is no journal, and a profile of another target: nothing is sent."""
+    nothing = sweeping(tmp_path / "none.sqlite", tmp_path, environ={})
+    assert (nothing.code, nothing.stdout) == (2, "")
+    assert "there is no such journal" in nothing.stderr
+    journal = cut[signal.SIGINT].journal
+    other = sweeping(journal, tmp_path, "--target", str(REFERENCE_PROFILE), environ=service_environ)
+    assert other.code == 2
+    assert "and the profile is for http://127.0.0.1;" in other.stderr
 
 
 def test_a_run_that_is_told_to_end_while_it_begins_sweeps_too(tmp_path: Path) -> None:

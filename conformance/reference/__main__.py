@@ -19,6 +19,9 @@ def main() -> None:
         fault=asked.fault,
         stranger=asked.stranger,
         processes=asked.processes or processes_of(asked.fault),
+        latency=asked.latency,
+        at_most_running=asked.at_most_running,
+        in_flight=asked.in_flight,
         announce=lambda url: print(start_up_line(url), flush=True),  # noqa: T201 - whoever started it reads this
         until_stdin_closes=asked.until_stdin_closes,
     )
@@ -30,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=_positive, default=1.0, help="10 makes every task ten times as quick")
     parser.add_argument("--database", type=Path, help="an SQLite file, which several processes may share")
     parser.add_argument("--processes", type=int, help="so many over one database; by default as a fault needs")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds more for each answer")
+    parser.add_argument("--at-most-running", type=int, help="further tasks stay pending until one ends")
+    parser.add_argument("--in-flight", type=int, help="requests at once, a process; past it 429")
     variant = parser.add_mutually_exclusive_group()
     variant.add_argument("--fault", type=_known, metavar="NAME", help="serve a broken variant")
     variant.add_argument("--stranger", type=_met, metavar="NAME", help="serve a lawful variant")

@@ -12,11 +12,12 @@ STATUS: Final = {
     "method_not_allowed": 405,
     "duplicate_out_task_id": 409,
     "body_too_large": 413,
+    "concurrency_limit": 429,
     "internal_error": 500,
 }
 """The HTTP status of each code."""
 
-_TYPES: Final = {401: "authentication_error", 500: "api_error"}
+_TYPES: Final = {401: "authentication_error", 429: "rate_limit_error", 500: "api_error"}
 
 
 class Refused(Exception):

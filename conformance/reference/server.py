@@ -18,6 +18,7 @@ import uvicorn
 from conformance.reference.app import Api
 from conformance.reference.notify import tell
 from conformance.reference.service import Service
+from conformance.reference.staging import FarAway, Queued
 from conformance.reference.store import Store
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ _LARGEST_HEAD: Final = 1 << 18
 class Server(uvicorn.Server):
     """A uvicorn that says when it listens, lets tasks move by themselves, and stops without waiting for streams."""
 
-    def __init__(self, api: Api, announce: Callable[[], object]) -> None:
+    def __init__(self, api: Api, announce: Callable[[], object], wire: FarAway | None = None) -> None:
         super().__init__(
             uvicorn.Config(
-                api,
+                wire or api,
                 loop="asyncio",
                 http="auto",
                 ws="none",
@@ -84,6 +85,9 @@ def serve(
     fault: str | None = None,
     stranger: str | None = None,
     processes: int = 1,
+    latency: float = 0.0,
+    at_most_running: int | None = None,
+    in_flight: int | None = None,
     announce: Callable[[str], object],
     until_stdin_closes: bool = False,
 ) -> None:
@@ -98,8 +102,9 @@ def serve(
     with _stopping_quietly(), _database(database) as path, _listeners(port, processes) as listeners:
 
         def run(listener: socket.socket, announce: Callable[[], object], ends_with: int | None) -> None:
-            api = assemble(path, speed, fault, stranger)
-            server = Server(api, announce)
+            api = assemble(path, speed, fault, stranger, at_most_running)
+            far = FarAway(api, latency=latency, in_flight=in_flight) if latency or in_flight else None
+            server = Server(api, announce, far)
             if ends_with is not None:
                 threading.Thread(target=_stop_at_the_end_of, args=(ends_with, server), daemon=True).start()
             server.run(sockets=[listener])
@@ -122,7 +127,13 @@ def processes_of(fault: str | None) -> int:
     return FAULTS[fault].processes
 
 
-def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None, stranger: str | None = None) -> Api:
+def assemble(
+    database: Path | str,
+    speed: float = 1.0,
+    fault: str | None = None,
+    stranger: str | None = None,
+    at_most_running: int | None = None,
+) -> Api:
     """Put store, service and application together; what a fault spoils, or `+`-joined strangers, they replace."""
     if fault is not None:
         from conformance.reference.faults import FAULTS  # noqa: PLC0415 - the usual service starts without them
@@ -132,6 +143,8 @@ def assemble(database: Path | str, speed: float = 1.0, fault: str | None = None,
         from conformance.reference.strangers import Company  # noqa: PLC0415 - likewise
 
         return Company.of(stranger).assemble(database, speed)
+    if at_most_running is not None:
+        return Api(Queued(Store(database), speed, at_most_running=at_most_running))
     return Api(Service(Store(database), speed))
 
 

@@ -22,10 +22,17 @@ def document(summary: Summary) -> str:
         "exit_code": int(summary.exit_code),
         "requests": summary.requests,
         "submits": summary.submits,
-        "credits_expected": summary.notes.get("credits"),
         "cancels_met": summary.meetings,
+        "credits": {
+            "spent": f"{summary.bill.spent:f}",
+            "expected": f"{summary.bill.expected:f}",
+            "by_family": {family: f"{spent:f}" for family, spent in summary.bill.families.items()},
+        },
         "counts": {verdict.value: summary.count(verdict) for verdict in Verdict if verdict is not Verdict.PLANNED},
-        "requirements": {row.requirement.id: _row(row, base_url) for row in summary.asked},
+        "requirements": {
+            row.requirement.id: {**_row(row, base_url), "credits": f"{summary.bill.rows.get(row.requirement.id, 0):f}"}
+            for row in summary.asked
+        },
         "planned": [row.requirement.id for row in summary.planned],
         "messages": messages(summary),
     }

@@ -23,12 +23,13 @@ class Progress:
         self._family = ""
         self._done = 0
         self._total = 0
+        self._pause = self._next_line = 0.0
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
-    def begin(self, total: int) -> None:
-        """The number of tests is known."""
-        self._total = total
+    def begin(self, total: int, *, pause: float = 0.0) -> None:
+        """The number of tests is known; where families alternate, so many seconds are between two lines."""
+        self._total, self._pause = total, pause
         if self._stream.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -44,8 +45,8 @@ class Progress:
         spent = self._spent(run)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, description=f"{family:<7}{spent}")
-        elif family != self._family:
-            self._family = family
+        elif family != self._family and time.monotonic() >= self._next_line:
+            self._family, self._next_line = family, time.monotonic() + self._pause
             self._stream.write(f"{family:<7} {self._done} of {self._total} tests, {spent}{self._left()}\n")
             self._stream.flush()
 
@@ -57,7 +58,7 @@ class Progress:
     def _spent(self, run: Run) -> str:
         limit = run.budget.most_tasks
         tasks = f"{run.budget.tasks} of {limit} tasks" if limit is not None else f"{run.budget.tasks} tasks"
-        return f"{run.journal.count()} requests, {tasks}, {run.budget.credits} credits expected"
+        return f"{run.journal.count()} requests, {tasks}, {run.budget.credits:f} credits spent or expected"
 
     def _left(self) -> str:
         passed = time.monotonic() - self._started

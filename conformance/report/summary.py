@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.account import LEDGER, noise
 from conformance.checks import CHECKS, judgements
 from conformance.contract import Contract
-from conformance.exchange import Operation
+from conformance.report.bill import Bill, bill
 from conformance.requirements import Requirement, catalogue
 from conformance.verdict import (
     Circumstances,
@@ -46,7 +46,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A run: its verdicts in the catalogue's order, what it was, and what it took."""
+    """A run: its verdicts in the catalogue's order, what it was, and what it took.
+
+    The `submits` are the tasks that the target accepted.
+    """
 
     rows: tuple[Row, ...]
     notes: Mapping[str, Any]
@@ -54,6 +57,7 @@ class Summary:
     submits: int
     meetings: Mapping[str, int]
     volleys: tuple[tuple[str, int, float], ...]
+    bill: Bill
 
     @property
     def exit_code(self) -> ExitCode:
@@ -131,9 +135,10 @@ def summarise(journal: Journal, *, today: date | None = None) -> Summary:
         rows=tuple(rows),
         notes=notes,
         requests=journal.count(),
-        submits=journal.count(Operation.SUBMIT),
+        submits=sum(task.submitted_at is not None for task in journal.task_records()),
         meetings=journal.meetings(),
         volleys=tuple(journal.volleys()),
+        bill=bill(journal),
     )
 
 

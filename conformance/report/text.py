@@ -139,6 +139,7 @@ def closing(summary: Summary) -> str:
     lines += [
         f"{len(summary.asked)} rows: {counts or 'none asked for'}; {passed} of {musts} MUST rows passed",
         f"{summary.requests} requests, {summary.submits} tasks submitted, {_choice(summary)}",
+        *_spent(summary),
     ]
     lines += meetings(summary)
     if summary.planned:
@@ -167,6 +168,14 @@ def meetings(summary: Summary) -> list[str]:
         spreads = [spread * 1000 for each, _, spread in summary.volleys if each == way]
         lines.append(f"{len(spreads)} times several calls at once, {way}: {median(spreads):.2f} ms apart in the middle")
     return lines
+
+
+def _spent(summary: Summary) -> list[str]:
+    """What it cost, by family; nothing where nothing cost anything."""
+    bill = summary.bill
+    parts = ", ".join(f"{family} {spent:f}" for family, spent in bill.families.items())
+    told = [f"{bill.spent:f} credits spent: {parts}"] if parts else []
+    return [*told, f"{bill.expected:f} credits are expected of tasks that showed no price"] if bill.expected else told
 
 
 def _choice(summary: Summary) -> str:

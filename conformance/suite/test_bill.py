@@ -39,8 +39,7 @@ def test_paying_for_a_pending_task(teller: Teller, form: Form, named: bool, time
         story.cancel(by(form, task))
         story.account()
     story.query(task)
-    story.account()
-    story.query(task, form=Form.OUT_TASK_ID, fresh=True)
+    story.abreast(*story.readings("owner"), lambda: story.query(task, form=Form.OUT_TASK_ID, fresh=True))
     story.verify()
 
 
@@ -57,8 +56,7 @@ def test_paying_for_a_running_task(teller: Teller, form: Form, named: bool, time
         story.cancel(by(form, task))
         story.account()
     story.query(task)
-    story.account()
-    story.query(task, fresh=True)
+    story.abreast(*story.readings("owner"), lambda: story.query(task, fresh=True))
     story.verify()
 
 
@@ -111,7 +109,7 @@ def test_paying_for_several_tasks(teller: Teller, states: list[State], calls: li
     """Several tasks of different prices live at once, are cancelled in turn, some twice; the account adds up."""
     story = teller.story(alone=True)
     story.account()
-    tasks = [story.task(state) for state in states]
+    tasks = story.tasks_in(states)
     for index, form in enumerate(calls):
         story.cancel(by(form, tasks[index % len(tasks)]))
     story.account()

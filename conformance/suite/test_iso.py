@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,8 +96,10 @@ def test_telling_foreign_from_unknown(teller: Teller, form: Form, choice: Random
         for _ in range(count):
             pair = [choice.choice([*group.items()]) for group in (names, unknown)]
             choice.shuffle(pair)
-            for task_id, out_task_id in pair:
-                story.cancel(naming(form, out_task_id if form is Form.OUT_TASK_ID else task_id))
+            calls = [
+                naming(form, out_task_id if form is Form.OUT_TASK_ID else task_id) for task_id, out_task_id in pair
+            ]
+            story.abreast(*(partial(story.cancel, call) for call in calls))
         story.look()
         story.cancel(by(form, own))
         story.verify()
@@ -112,11 +115,9 @@ def test_paying_for_foreign_calls(teller: Teller, form: Form) -> None:
         story = teller.story(alone=True)
         task = story.task()
         story.query(task)
-        for role in ("owner", other):
-            story.account(role)
+        story.abreast(*story.readings("owner", other))
         story.cancel(by(form, task), role=other)
-        for role in ("owner", other):
-            story.account(role)
+        story.abreast(*story.readings("owner", other))
         story.query(task)
         own = story.task(role=other)
         story.cancel(by(form, own), role=other)

@@ -105,16 +105,16 @@ def test_cancelling_as_it_starts(teller: Teller, choice: Random) -> None:
 
 @pytest.mark.aims("RACE-3")
 @pytest.mark.stories(3)
+@pytest.mark.quiet
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, form=dealt(FORMS))
 def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Random, form: Form) -> None:
     """Pollers ask by both identifiers shortly before, during and after a cancel, each on a connection of its own."""
-    most = teller.most_at_once
     story = teller.story()
     task = story.task(state)
     if choice.random() < _LISTENED_TO:
         story.listen(task)
-    pollers = [_poller(task, choice) for _ in range(most - 1)]
+    pollers = [_poller(task, choice) for _ in range(teller.most_at_once - 1)]
     story.at_once(cancelling(task, form, after=choice.random() * _WIDTH), *pollers)
     for _ in range(3):
         story.query(task, form=choice.choice((Form.TASK_ID, Form.OUT_TASK_ID)), fresh=True)

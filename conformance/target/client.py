@@ -34,7 +34,7 @@ from conformance.target.stream import Opening
 from conformance.target.together import Flight, Shot, fired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from conformance.contract import Contract, Route
     from conformance.journal import Journal
@@ -52,6 +52,10 @@ _OURS: Final = (
 OWNER: Final = "owner"
 _ODD_TOO: Final = "surrogatepass"
 _PLACE: Final = re.compile(r"\{[^{}]*\}")
+_GLANCE: Final = 0.002
+_LEASE: Final = 5.0
+"""Seconds past its deadline after which an exchange of a process that died is certainly over."""
+
 _LONGEST_REASON: Final = 200
 _IN_VAIN: Final = 8
 _LOST: Final = (httpx.HTTPError, httpx.InvalidURL, h11.RemoteProtocolError, zlib.error, OSError, UnicodeError)
@@ -69,7 +73,6 @@ class Client:
         self._contract = contract
         self._journal = journal
         self._chance = random.Random()  # noqa: S311 - jitter
-        self._next_send = 0.0
         self.mask = Mask(profile.secret(role) for role in profile.keys)
         """Puts `$KEY` in the place of every key of the run."""
         self._capacity = Capacity()
@@ -83,6 +86,8 @@ class Client:
         self._fresh = self._connections(keep=False)
         self.asked = 0
         """Exchanges so far."""
+        self.held: Callable[[], int] = int
+        """How many event streams are open: each is a request in flight."""
         self.unanswered = 0
         """Exchanges in a row that brought no answer at all."""
         self.holds_back = True
@@ -189,7 +194,8 @@ class Client:
         They leave together, or at `start_at` on the monotonic clock. What is sent here is never sent again: the loser
         of a race would be hidden by that.
         """
-        begun = [self._begun(story, request) for request, _ in calls]
+        requests = [replace(each, headers=(*each.headers, *self._shown_key(each.role, None)[1])) for each, _ in calls]
+        begun = list(zip(self._begun(story, requests)[0], requests, strict=True))
         flights = fired(
             [Shot(url=request.url, request=self._bytes(request), after=after) for request, after in calls],
             timeout=self._profile.limits.timeout,
@@ -243,11 +249,19 @@ class Client:
         lost = None if heard.lost is None else self.mask.text(heard.lost)
         return replace(heard, request=request, answer=answer, lost=lost)
 
-    def _begun(self, story: int, request: Request) -> tuple[int, Request]:
-        """A request in the journal, before any of it leaves; and as it stands there."""
-        self._keep_rate()
-        shown = replace(request, headers=(*request.headers, *self._shown_key(request.role, None)[1]))
-        return self._journal.begin_exchange(story, shown, time.monotonic()), shown
+    def _begun(self, story: int, requests: Sequence[Request]) -> tuple[list[int], float]:
+        """Write requests down before any of them leaves, as soon as so many may be in flight: numbers, and when."""
+        limits = self._profile.limits
+        for _ in requests:
+            self._keep_rate()
+        while True:
+            now = time.monotonic()
+            since = now - limits.timeout - _LEASE
+            at_most = max(1, limits.in_flight - self.held())
+            begun = self._journal.begin_exchanges(story, requests, now, at_most=at_most, since=since)
+            if begun:
+                return begun, now
+            time.sleep(_GLANCE)
 
     def _over(self, number: int, shown: Request, flight: Flight) -> Exchange:
         """The exchange that a flight was, in the journal."""
@@ -308,11 +322,9 @@ class Client:
             time.sleep(wait)
 
     def _exchange(self, story: int, request: Request, credential: Credential | None, *, fresh: bool) -> Exchange:
-        self._keep_rate()
-        sent_at = time.monotonic()
         key, masked = self._shown_key(request.role, credential)
         shown = replace(request, headers=(*request.headers, *masked))
-        number = self._journal.begin_exchange(story, shown, sent_at)
+        [number], sent_at = self._begun(story, [shown])
         answer, lost = None, None
         try:
             answer = self._answer(request, key, self._fresh if fresh else next(self._lanes), sent_at)
@@ -396,12 +408,8 @@ class Client:
 
     def _keep_rate(self) -> None:
         rate = self._profile.limits.rate
-        if rate is None:
-            return
-        now = time.monotonic()
-        if now < self._next_send:
-            time.sleep(self._next_send - now)
-        self._next_send = max(now, self._next_send) + 1 / rate
+        if rate is not None:
+            time.sleep(max(0.0, self._journal.pool.turn(time.monotonic(), 1 / rate) - time.monotonic()))
 
     def _shown_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
         left = MOST_HEADER_BYTES

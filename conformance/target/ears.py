@@ -83,7 +83,7 @@ class Ears:
 
         There is none either where the profile's limit on requests in flight leaves no room beside the calls of a story.
         """
-        if self._deaf[Capability.EVENT_STREAM] or self._open_streams() >= self._profile.limits.in_flight - 1:
+        if self._deaf[Capability.EVENT_STREAM] or self.open_streams() >= self._profile.limits.in_flight - 1:
             return None
         stream = Stream(self._client.opening(task.role, task.task_id), self._background)
         self._streams.append(stream)
@@ -129,7 +129,7 @@ class Ears:
 
     def has_room_for(self, ear: Ear) -> bool:
         """Whether it may remain when its story is over: streams take up a share of the requests in flight."""
-        return not ear.is_stream or self._open_streams() <= self._profile.limits.in_flight // 2
+        return not ear.is_stream or self.open_streams() <= self._profile.limits.in_flight // 2
 
     def stop(self, ear: Ear) -> None:
         """Listen to this no longer, and write that down."""
@@ -140,7 +140,8 @@ class Ears:
             self._receiver.forget(ear.listener)
             ear.listener.end()
 
-    def _open_streams(self) -> int:
+    def open_streams(self) -> int:
+        """How many streams are open now."""
         self._streams = [stream for stream in self._streams if not stream.is_over()]
         return len(self._streams)
 

@@ -38,6 +38,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_serializer,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -390,7 +391,7 @@ class Way(_Table):
     tasks: tuple[Text, ...] = Field(
         default=(),
         strict=False,
-        description="ids of tasks that are in the state already",
+        description="ids of tasks that are completed, or failed, already; live ones are the run's own to end",
         examples=[["task_01HQX9F2P6Y8VEX3CRZ8GXJVD9"]],
     )
     hook: Hook | None = Field(
@@ -407,6 +408,16 @@ class Ways(_Table):
     running: Way | None = Field(default=None, description="the way into running", examples=[{"holds": 30.0}])
     completed: Way | None = Field(default=None, description="the way into completed", examples=[{"within": 60.0}])
     failed: Way | None = Field(default=None, description="the way into failed", examples=[{"within": 60.0}])
+
+    @field_validator("pending", "running")
+    @classmethod
+    def _ends_no_tasks_of_others(cls, way: Way | None) -> Way | None:
+        if way is not None and way.tasks:
+            raise ValueError(
+                "no tasks here: a run ends every live task that it is given, and needs many;"
+                " submit = { … } or hook makes them"
+            )
+        return way
 
     def get(self, state: State) -> Way | None:
         """The way into `state`, where the profile gives one."""
@@ -705,6 +716,20 @@ def load(
     return draft.profile()
 
 
+def remembered(public: Mapping[str, Any], environ: Mapping[str, str]) -> Profile:
+    """What a journal keeps of a profile, enough to speak to its target again; the keys are in the environment.
+
+    Raises:
+        ProfileError: it cannot be used without the file, or a key is missing.
+    """
+    draft = _Draft(None, environ)
+    draft.take({name: public[name] for name in _REMEMBERED if name in public})
+    if "ca_bundle" in public:
+        raise ProfileError([_NO_CERTIFICATES])
+    draft.check_keys()
+    return draft.profile()
+
+
 @dataclass(frozen=True)
 class _Heard:
     """A setting from outside the file, and the `option` or the variable that gave it."""
@@ -746,6 +771,11 @@ class _Draft:
             raise ProfileError([_no_toml(self._source, text, error)]) from None
         self._lines = _lines(text)
         self._look_for_pasted_keys()
+
+    def take(self, document: Mapping[str, Any]) -> None:
+        """Take a document that was read before; keys that are no longer valid are of no use in it."""
+        keys = {role: dict(key) for role, key in document.get("keys", {}).items() if role != REVOKED}
+        self._document = {**document, "keys": keys}
 
     def hear_environment(self) -> None:
         """Take the settings that are in environment variables."""
@@ -927,6 +957,16 @@ class _Draft:
             write=write,
         )
         self._complaints.setdefault(path, complaint)
+
+
+_REMEMBERED: Final = ("name", "base_url", "keys", "auth", "paths", "query", "state_names", "errors", "limits")
+_NO_CERTIFICATES: Final = Complaint(
+    where="the journal",
+    key="ca_bundle",
+    given="the name of a file of certificates, and not the file",
+    allowed="the profile itself",
+    write="--target staging.toml",
+)
 
 
 # --- the file ------------------------------------------------------------------------------------------------------

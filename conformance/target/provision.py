@@ -6,6 +6,7 @@ import contextlib
 import json
 import secrets
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -53,13 +54,16 @@ class NotAccepted(OutOfReach):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a task gets into `state`: the body to submit, and how long it then holds at the least, in seconds."""
+    """How a task gets into `state`: the body to submit, and how long it then holds at the least, in seconds.
+
+    The price is none where neither the profile nor the target has named one.
+    """
 
     state: State
     body: dict[str, Any] | None
     holds: float | None
     within: float
-    price: Decimal
+    price: Decimal | None
 
 
 @dataclass
@@ -99,40 +103,76 @@ class Provision:
         self._budget = budget
         self._terms = terms
         self._saw_end = saw_end
-        self._accepted: set[str] = set()
         self._story = journal.begin_story("tasks on the way to their states", ())
+        self._pool = journal.pool
         self._shared: dict[State, list[Stage]] = {state: [] for state in _SHARED}
-        self._made = dict.fromkeys(State, 0)
-        self._lasted: dict[State, float] = {}
-        self._prices: dict[State, Decimal] = {}
-        self.unheard: list[Task] = []
-        """Tasks that there may be: the answers of their submits were lost, and their task ids with them."""
-        self.used_up: dict[State, str] = {}
-        """States that proved out of reach, with the reason: they are not tried again."""
+        self._test, self._made = "", dict.fromkeys(State, 0)
 
-    def recipe(self, state: State, variant: int | None = None) -> Recipe:
-        """The profile's way into `state`, or the contract's example of one; without a `variant`, each in its turn."""
+    def recipe(self, state: State, variant: int = 0) -> Recipe:
+        """The profile's way into `state`, or the contract's example of one, in one of its variants."""
         given = self._profile.states.get(state)
         bodies = [given.submit, *given.variants] if given and given.submit else [self._contract.submit_body(state)]
-        body = bodies[(self._made[state] if variant is None else variant) % len(bodies)]
+        body = bodies[variant % len(bodies)]
         return Recipe(
             state=state,
             body=dict(body) if body else None,
             holds=given.holds if given else None,
             within=(given.within if given else None) or _WITHIN[state],
-            price=self._prices.get(state, Decimal(0)) if given is None or given.credits is None else given.credits,
+            price=self._price(state),
         )
 
-    def order(self, count: int) -> None:
-        """Start `count` tasks on their way into each of the slow states, so that they are ready when wanted."""
+    def deal(self, test: str) -> None:
+        """Begin with another variant of each recipe for each test, by its name: the same in whichever process."""
+        if test != self._test:
+            self._test, self._made = test, dict.fromkeys(State, zlib.crc32(test.encode()))
+
+    def turn(self, state: State) -> int:
+        """The variant of a recipe whose turn it is."""
+        self._made[state] += 1
+        return self._made[state] - 1
+
+    def order(self, count: int, paid: int | None = None) -> None:
+        """Start `count` tasks on their way into each of the slow states, so that they are ready when wanted.
+
+        Where the profile says that such a task costs credits, there are no more than `paid`; the first has a name.
+        """
         for state in _SHARED:
-            self._shared[state] += [self._fixed(task_id, state) for task_id in self._fixed_ids(state)]
-            while len(self._shared[state]) < count and state not in self.used_up:
+            for task_id in self._fixed_ids(state):
+                self._share(self._fixed(task_id, state))
+            given = self._profile.states.get(state)
+            wanted = count if paid is None or given is None or not given.credits else min(count, paid)
+            while len(self._shared[state]) < wanted and not self.out_of_reach(state):
                 out_task_id = None if len(self._shared[state]) % 2 else AUTO
                 try:
-                    self._shared[state].append(self.submit(self._story, state, out_task_id=out_task_id))
+                    self._share(self.submit(self._story, state, out_task_id=out_task_id))
                 except OutOfReach as error:
-                    self.used_up.setdefault(state, str(error))
+                    self._give_up(state, str(error))
+
+    def join(self) -> None:
+        """Take over the shared tasks that another process of the run has ordered."""
+        known = {task.task_id: task for task in self._journal.task_records()}
+        for task_id, state in self._pool.shared():
+            self._shared[State(state)].append(
+                Stage(task=known[task_id], recipe=self.recipe(State(state)), exchanges=[])
+            )
+
+    def out_of_reach(self, state: State) -> str:
+        """Why a state proved out of reach, so that it is not tried again; empty where it did not."""
+        return str(self._pool.learned(f"{state} is out of reach") or "")
+
+    def _give_up(self, state: State, reason: str) -> None:
+        if not self.out_of_reach(state):
+            self._pool.learn(f"{state} is out of reach", reason)
+
+    def _share(self, stage: Stage) -> None:
+        self._shared[stage.recipe.state].append(stage)
+        self._pool.share(stage.task.task_id, stage.recipe.state.value)
+
+    def _price(self, state: State) -> Decimal | None:
+        given = self._profile.states.get(state)
+        if given is not None and given.credits is not None:
+            return given.credits
+        return self._budget.known_price(state.value) if state in _BILLED else Decimal(0)
 
     def submit(
         self,
@@ -153,10 +193,12 @@ class Provision:
         Raises:
             OutOfReach: there is no recipe, the budget is spent, or the target does not accept it.
         """
-        if state in self.used_up:
-            raise OutOfReach(self.used_up[state])
-        recipe, given = self.recipe(state, variant), self._profile.states.get(state)
-        self._made[state] += 1
+        if reason := self.out_of_reach(state):
+            raise OutOfReach(reason)
+        recipe, given = (
+            self.recipe(state, self.turn(state) if variant is None else variant),
+            self._profile.states.get(state),
+        )
         if given is not None and given.hook is not None and role == "owner":
             return self._hooked(recipe, given.hook)
         if recipe.body is None:
@@ -167,11 +209,14 @@ class Provision:
         if callback_url is not None:
             body["callback_url"] = callback_url
         try:
-            self._budget.admit(recipe.price)
+            expense = self._budget.admit(story, state.value, recipe.price)
         except BudgetSpent as error:
             raise OutOfReach(str(error)) from error
         exchanges = send(role, body) if send else self._client.submit(story, role, body)
-        return self._submitted(recipe, role, body, exchanges, after)
+        stage = self._submitted(recipe, role, body, exchanges, expense)
+        stage.task = replace(stage.task, after=after)
+        self._journal.keep_task(stage.task)
+        return stage
 
     def bring(self, story: int, stage: Stage) -> Stage:
         """Wait until the task of `stage` is in the state of its recipe.
@@ -205,8 +250,8 @@ class Provision:
         """
         usable = [stage for stage in self._shared[state] if stage.on_its_way or stage.state is state]
         if not usable:
-            reason = self.used_up.setdefault(state, f"no task stayed {state}")
-            raise OutOfReach(reason)
+            self._give_up(state, f"no task stayed {state}")
+            raise OutOfReach(self.out_of_reach(state))
         fitting = [stage for stage in usable if (stage.task.out_task_id is not None) is named] or usable
         stage = fitting[index % len(fitting)]
         if stage.on_its_way:
@@ -215,7 +260,7 @@ class Provision:
             except OutOfReach as error:
                 self._shared[state].remove(stage)
                 if not self._shared[state]:
-                    self.used_up[state] = str(error)
+                    self._give_up(state, str(error))
                     raise
                 return self.shared(state, index, named=named)
         return stage
@@ -223,14 +268,15 @@ class Provision:
     def glance(self) -> None:
         """Look at the shared tasks on their way, ever less often: so that the run learns how long such tasks last."""
         now = time.monotonic()
-        for stages in self._shared.values():
-            for stage in stages:
-                if stage.on_its_way and now >= stage.next_glance and stage.task.submitted_at is not None:
-                    with contextlib.suppress(OutOfReach):
-                        self._read(self._story, stage)
-                    stage.next_glance = now + max(_FIRST_PAUSE * 4, (now - stage.task.submitted_at) / 4)
-                    if stage.state is stage.recipe.state:
-                        self._learn(stage)
+        for stage in [stage for stages in self._shared.values() for stage in stages if stage.on_its_way]:
+            if stage.task.submitted_at is None or now < stage.next_glance:
+                continue
+            stage.next_glance = now + max(_FIRST_PAUSE * 4, (now - stage.task.submitted_at) / 4)
+            if self._pool.may_glance(stage.task.task_id, now, stage.next_glance):
+                with contextlib.suppress(OutOfReach):
+                    self._read(self._story, stage)
+                if stage.state is stage.recipe.state:
+                    self._learn(stage)
 
     def settle(self) -> None:
         """Wait until every shared task has ended, or is known not to."""
@@ -241,7 +287,7 @@ class Provision:
                 except OutOfReach as error:
                     stages.remove(stage)
                     if not stages:
-                        self.used_up[state] = str(error)
+                        self._give_up(state, str(error))
 
     def dismiss(self, task: Task) -> None:
         """A shared task is no longer in its state: nobody is to have it again."""
@@ -250,33 +296,36 @@ class Provision:
 
     def lasted(self, state: State) -> float | None:
         """How many seconds, from its submit, a task of this recipe took to end by itself, by the soonest seen."""
-        return self._lasted.get(state)
+        lasted = self._pool.learned(f"a {state} task lasted")
+        return None if lasted is None else float(lasted)
 
     def due(self, task: Task) -> Task:
         """`task` with the time by which it would have ended undisturbed, as far as the run has learned it."""
-        lasted = self._lasted.get(State(task.wanted))
+        lasted = self.lasted(State(task.wanted))
         if lasted is None or task.submitted_at is None:
             return task
         return replace(task, due=task.submitted_at + lasted * _OVER + _FIRST_PAUSE)
 
     def _submitted(
-        self, recipe: Recipe, role: str, body: dict[str, Any], exchanges: list[Exchange], after: str | None
+        self, recipe: Recipe, role: str, body: dict[str, Any], exchanges: list[Exchange], expense: int
     ) -> Stage:
         last, out_task_id = exchanges[-1], body.get("out_task_id")
-        document = last.answer.document if last.answer else None
-        task_id = document.get("task_id") if isinstance(document, dict) else None
+        document = last.answer.document if last.answer and isinstance(last.answer.document, dict) else {}
         accepted = last.answer is not None and last.answer.status in _ACCEPTED
-        made = task_id if accepted and isinstance(task_id, str) else ""
-        if any(map(may_hide_a_task, [exchanges] if out_task_id is not None else ([each] for each in exchanges))):
-            self.unheard.append(Task(task_id="", out_task_id=out_task_id, role=role))
+        task_id = document.get("task_id") if accepted else None
+        made = task_id if isinstance(task_id, str) else ""
+        named = out_task_id is not None
+        unheard = any(map(may_hide_a_task, [exchanges] if named else ([each] for each in exchanges)))
+        if unheard:
+            self._pool.haunt(role, out_task_id)
+        if made or unheard:
+            self._learn_price(recipe, expense, document.get("estimated_credits"))
+        else:
+            self._budget.refuse(expense)
         if not made:
-            proven = json.dumps(recipe.body) in self._accepted
-            reason = f"submit was not accepted: {_short(last)}"
-            if not proven and role == "owner" and _is_ordinary(body, recipe) and _is_final(last):
-                reason = f"{reason}; write a submit body that the target takes in [states.{recipe.state}]"
-                self.used_up[recipe.state] = reason
-            raise NotAccepted(reason, exchanges, proven=proven)
-        self._accepted.add(json.dumps(recipe.body))
+            raise self._not_accepted(recipe, role, body, exchanges)
+        self._budget.accept(expense, made)
+        self._pool.learn(_taken(recipe), value=True)
         submitted_at = exchanges[0].sent_at
         holds = submitted_at + recipe.holds if recipe.holds is not None else float("-inf")
         task = Task(
@@ -287,21 +336,24 @@ class Provision:
             submitted_at=submitted_at,
             pending_until=holds if recipe.state is State.PENDING else float("-inf"),
             live_until=holds if recipe.state in LIVE else float("-inf"),
-            after=after,
         )
-        self._journal.keep_task(task)
-        self._learn_price(recipe.state, document.get("estimated_credits") if isinstance(document, dict) else None)
         return Stage(task=task, recipe=recipe, exchanges=list(exchanges))
 
-    def _learn_price(self, state: State, estimate: object) -> None:
+    def _not_accepted(self, recipe: Recipe, role: str, body: dict[str, Any], exchanges: list[Exchange]) -> NotAccepted:
+        last = exchanges[-1]
+        proven = bool(self._pool.learned(_taken(recipe)))
+        reason = f"submit was not accepted: {_short(last)}"
+        if not proven and role == "owner" and _is_ordinary(body, recipe) and _is_final(last):
+            reason = f"{reason}; write a submit body that the target takes in [states.{recipe.state}]"
+            self._give_up(recipe.state, reason)
+        return NotAccepted(reason, exchanges, proven=proven)
+
+    def _learn_price(self, recipe: Recipe, expense: int, estimate: object) -> None:
         """Where the profile names no price, expect of the next task what the target estimated for this one."""
-        given = self._profile.states.get(state)
-        if (given and given.credits is not None) or state not in _BILLED:
-            return
-        if (expected := amount(estimate)) is not None:
-            price = max(expected, Decimal(0))
-            self._budget.settle(self._prices.get(state, Decimal(0)), price)
-            self._prices[state] = price
+        given = self._profile.states.get(recipe.state)
+        if recipe.state in _BILLED and (given is None or given.credits is None):
+            said = amount(estimate)
+            self._budget.price(expense, recipe.state.value, None if said is None else max(said, Decimal(0)))
 
     def _read(self, story: int, stage: Stage) -> None:
         [*_, exchange] = self._client.query(story, stage.task.role, "task_id", stage.task.task_id)
@@ -318,8 +370,9 @@ class Provision:
 
     def _learn(self, stage: Stage) -> None:
         if stage.state in TERMINAL and stage.task.submitted_at is not None:
+            topic = f"a {stage.recipe.state} task lasted"
             lasted = stage.exchanges[-1].ended_at - stage.task.submitted_at
-            self._lasted[stage.recipe.state] = min(lasted, self._lasted.get(stage.recipe.state, lasted))
+            self._pool.learn(topic, min(lasted, self._pool.learned(topic) or lasted))
 
     def _fixed_ids(self, state: State) -> list[str]:
         given = self._profile.states.get(state)
@@ -348,6 +401,10 @@ class Provision:
         )
         self._journal.keep_task(task)
         return Stage(task=task, recipe=recipe, exchanges=[])
+
+
+def _taken(recipe: Recipe) -> str:
+    return f"the target takes {json.dumps(recipe.body)}"
 
 
 def fresh_identifier() -> str:

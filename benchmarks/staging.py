@@ -1,0 +1,96 @@
+"""What a standard run takes on a staging environment, beside what it must take: the ratio, and where the rest goes.
+
+The reference service plays the environment: 100 ms away, tasks of 3 to 10 s, four of them running at the most, five
+requests in flight at the most. A run cannot be shorter than its requests take, five at a time, nor than the longest
+wait for a task that must end by itself. Run it with `python benchmarks/staging.py`; it takes about four minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, redirect_stderr, redirect_stdout
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+from conformance.journal import Journal
+from conformance.running import Asked, carry_out, reference_service
+
+LATENCY: Final = 0.1
+IN_FLIGHT: Final = 5
+RUNNING: Final = 4
+_LONGEST_GAP: Final = 10.0
+PROFILE: Final = Path(__file__).with_suffix(".toml")
+_LATE: Final = {
+    "test_cancelling_as_it_": "later, aimed at a task's own steps",
+    "test_listening_": "later, among listeners",
+    "test_polling_": "later, among listeners",
+}
+"""Phases of the stories that are told alone, by how their titles begin; the others are on an account."""
+
+
+def main() -> None:
+    """Run, and print the ratio and the phases."""
+    options = ["--latency", f"{LATENCY}", "--in-flight", f"{IN_FLIGHT}", "--at-most-running", f"{RUNNING}"]
+    with tempfile.TemporaryDirectory() as name, reference_service(options=options) as started:
+        seconds, code = _run(Path(name), started["base_url"], started["keys"])
+        with closing(Journal.open(Path(name) / "journal.sqlite")) as journal:
+            least = max(journal.count() * LATENCY / IN_FLIGHT, _longest_wait(journal))
+            print(f"{journal.count()} requests in {seconds:.1f} s, exit {code}; at the least {least:.1f} s")
+            print(f"ratio {seconds / least:.2f}")
+            for phase, took, requests in _phases(journal.connection, seconds):
+                print(f"  {took:6.1f} s  {requests * LATENCY / IN_FLIGHT:6.1f} s at the least  {phase}")
+
+
+def _run(folder: Path, base_url: str, keys: dict[str, str]) -> tuple[float, int]:
+    """A standard run against the service; how long it took, and its exit code."""
+    environ = {f"CONFORMANCE_{role.upper()}_KEY": keys[role] for role in ("owner", "other", "revoked")}
+    asked = Asked(target=PROFILE, base_url=base_url, report_dir=folder, seed=1)
+    begun = time.monotonic()
+    with patch.dict(os.environ, environ), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        code = carry_out(asked, os.environ)
+    return time.monotonic() - begun, int(code)
+
+
+def _longest_wait(journal: Journal) -> float:
+    """Seconds in which a shared task of the slowest kind ended by itself."""
+    waits = (journal.pool.learned(f"a {state} task lasted") for state in ("completed", "failed"))
+    return max((float(each) for each in waits if each is not None), default=0.0)
+
+
+def _phases(connection: sqlite3.Connection, seconds: float) -> Iterator[tuple[str, float, int]]:
+    """Each phase with the seconds it took and its requests; what is left over last."""
+    rows = connection.execute(
+        "SELECT title, alone, sent_at, ended_at FROM exchange JOIN story ON story = story.number"
+        " WHERE aims != '' AND teller != 'main' AND ended_at <= alone_until AND operation != 'stream'"
+    ).fetchall()
+    late = min(sent_at for _, alone, sent_at, _ in rows if alone)
+    phases: dict[str, list[tuple[float, float]]] = {}
+    for title, _, sent_at, ended_at in rows:
+        told = next((phase for begins, phase in _LATE.items() if title.startswith(begins)), "later, on an account")
+        phases.setdefault(told if sent_at >= late else "side by side", []).append((sent_at, ended_at))
+    for phase, exchanges in phases.items():
+        took = _covered(exchanges) if phase != "side by side" else late - min(sent for sent, _ in exchanges)
+        seconds -= took
+        yield phase, took, len(exchanges)
+    [total] = connection.execute("SELECT count(*) FROM exchange WHERE operation != 'stream'").fetchone()
+    yield "starting, looking at everything again, ending", seconds, total - sum(map(len, phases.values()))
+
+
+def _covered(exchanges: list[tuple[float, float]]) -> float:
+    """Seconds from each exchange to the next one of its phase, where that is not another phase's time."""
+    ordered = sorted(exchanges)
+    gaps = (following - sent for (sent, _), (following, _) in pairwise(ordered))
+    return sum(gap for gap in gaps if gap < _LONGEST_GAP)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

@@ -1,0 +1,134 @@
+"""Which process of a run tells which story: side by side first, then, in one alone, what is not to be disturbed.
+
+A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
+however many processes there are. The groups with the most stories go first. A process runs a test only when it knows
+the next one or that there is none: so all but one are dismissed when nothing is left to deal out, and the one that is
+kept, with its last test still in hand, is given the rest when the others have gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from xdist.workermanage import parse_tx_spec_config
+
+if TYPE_CHECKING:
+    import pytest
+    from xdist.workermanage import WorkerController
+
+_ENOUGH: Final = 2
+"""So many tests in hand keep a process busy with the first of them."""
+
+
+class Phases:
+    """The scheduler of pytest-xdist for a run; so many tests as `late` says, when all were found, come late."""
+
+    def __init__(self, config: pytest.Config, late: Callable[[], int]) -> None:
+        self._count_late = late
+        self._first_late = 0
+        self._wanted = len(parse_tx_spec_config(config))
+        self._collections: dict[WorkerController, Sequence[str]] = {}
+        self._in_hand: dict[WorkerController, list[int]] = {}
+        self._tests: Sequence[str] = ()
+        self._groups: deque[list[int]] = deque()
+        self._late: list[int] = []
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """The processes that are there."""
+        return list(self._in_hand)
+
+    @property
+    def collection_is_completed(self) -> bool:
+        """Whether every process that was asked for has found its tests."""
+        return bool(self._tests) or len(self._collections) >= self._wanted
+
+    @property
+    def tests_finished(self) -> bool:
+        """Whether nothing is left to deal out, and nobody has more than a last test in hand."""
+        dealt = self.collection_is_completed and not self._groups and not self._late
+        return dealt and all(len(tests) < _ENOUGH for tests in self._in_hand.values())
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether anybody has a test in hand."""
+        return any(self._in_hand.values())
+
+    def add_node(self, node: WorkerController) -> None:
+        """A process has started."""
+        self._in_hand[node] = []
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """A process has found its tests."""
+        self._collections[node] = collection
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002 - as xdist calls it
+        """A process has run a test."""
+        self._in_hand[node].remove(item_index)
+        self._deal()
+
+    def mark_test_pending(self, item: str) -> None:
+        """A test is to be run once more."""
+        self._take_back([self._tests.index(item)])
+        self._deal()
+
+    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
+        """Nobody is ever asked to give tests back."""
+        raise NotImplementedError
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A process has gone; the test that it died of, if it did. What it had in hand besides is others' to run."""
+        self._collections.pop(node, None)
+        left = self._in_hand.pop(node)
+        self._take_back(left[1:])
+        self._deal()
+        return self._tests[left[0]] if left else None
+
+    def schedule(self) -> None:
+        """Every process has found its tests: deal them out."""
+        if not self._tests:
+            self._tests = next(iter(self._collections.values()))
+            if any(list(each) != list(self._tests) for each in self._collections.values()):
+                raise RuntimeError("the processes of this run have found different tests")
+            self._first_late = len(self._tests) - self._count_late()
+            self._take_back(range(len(self._tests)))
+        self._deal()
+
+    def _take_back(self, indices: Iterable[int]) -> None:
+        """What is not in anybody's hand: groups, the one with the most tests first, and what comes late."""
+        for late, tests in groupby(sorted(indices, key=self._is_late), self._is_late):
+            if late:
+                self._late = sorted([*self._late, *tests])
+            else:
+                self._groups.extend(list(group) for _, group in groupby(tests, self._function))
+        self._groups = deque(sorted(self._groups, key=len, reverse=True))
+
+    def _deal(self) -> None:
+        working = [node for node in self._in_hand if not node.shutting_down]
+        ready = [node for node in working if node in self._collections]
+        for node in ready:
+            while self._groups and len(self._in_hand[node]) < _ENOUGH:
+                self._give(node, self._groups.popleft())
+        idle = [node for node in ready if len(self._in_hand[node]) < _ENOUGH]
+        if self._groups or not self._tests or not idle:
+            return
+        for node in idle[1:] if idle == working else idle:
+            node.shutdown()
+        if idle == working and not any(tests for node, tests in self._in_hand.items() if node is not idle[0]):
+            self._give(idle[0], self._late)
+            self._late = []
+            idle[0].shutdown()
+
+    def _give(self, node: WorkerController, tests: list[int]) -> None:
+        self._in_hand[node] += tests
+        if tests:
+            node.send_runtest_some(tests)
+
+    def _is_late(self, index: int) -> bool:
+        return index >= self._first_late
+
+    def _function(self, index: int) -> str:
+        return self._tests[index].partition("[")[0]

@@ -1,0 +1,51 @@
+"""What a run cost: the credits that its tasks were seen to cost, by the rows and families for which they were made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from conformance.journal import Journal
+
+SHARED: Final = "shared"
+"""In place of a family: the tasks that all stories share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """Credits by what was seen, beside those that are still expected of tasks nobody saw the price of.
+
+    Each task counts for one family, that of the first row at which its story aims, and for every row at which it aims.
+    """
+
+    spent: Decimal
+    expected: Decimal
+    families: Mapping[str, Decimal]
+    rows: Mapping[str, Decimal]
+
+
+def bill(journal: Journal) -> Bill:
+    """The bill of a run, from its journal."""
+    aims = journal.aims()
+    families: dict[str, Decimal] = defaultdict(Decimal)
+    rows: dict[str, Decimal] = defaultdict(Decimal)
+    expected = Decimal(0)
+    for expense in journal.pool.expenses():
+        if expense.charged is None:
+            expected += expense.expected or 0
+            continue
+        aimed = aims.get(expense.story, ())
+        families[aimed[0].partition("-")[0] if aimed else SHARED] += expense.charged
+        for row in aimed:
+            rows[row] += expense.charged
+    kept = {family: spent for family, spent in sorted(families.items()) if spent}
+    return Bill(
+        spent=sum(kept.values(), Decimal(0)),
+        expected=expected,
+        families=kept,
+        rows={row: spent for row, spent in rows.items() if spent},
+    )

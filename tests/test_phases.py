@@ -1,0 +1,172 @@
+"""Tests are dealt out to the processes of a run: each once, functions whole, and what comes late alone and last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.phases import Phases
+
+
+@dataclass(eq=False)
+class Process:
+    """A process as pytest-xdist has it: it runs a test when it knows the next one, or that there is none."""
+
+    in_hand: list[int] = field(default_factory=list)
+    ran: list[int] = field(default_factory=list)
+    shutting_down: bool = False
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        """Take tests."""
+        assert not self.shutting_down
+        self.in_hand += indices
+
+    def shutdown(self) -> None:
+        """Run what is in hand, and go."""
+        self.shutting_down = True
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it knows enough to run its next test."""
+        return len(self.in_hand) > 1 or (self.shutting_down and bool(self.in_hand))
+
+
+def config(processes: int) -> Any:  # noqa: ANN401 - what the scheduler asks of pytest's configuration
+    """The configuration of a session with so many processes."""
+    return SimpleNamespace(getvalue={"tx": ["popen"] * processes}.__getitem__)
+
+
+class Session:
+    """What pytest-xdist does around a scheduler, with processes that take their time by chance."""
+
+    def __init__(self, tests: list[str], late: int, processes: int, chance: Random) -> None:
+        self.phases = Phases(config(processes), lambda: late)
+        self.tests, self.late, self.chance = tests, late, chance
+        self.there: list[Process] = []
+        self.gone: list[Process] = []
+        self.order: list[int] = []
+        self.crashes: list[str] = []
+        for _ in range(processes):
+            self.join()
+
+    def join(self) -> None:
+        """A process starts and finds its tests."""
+        process: Any = Process()
+        self.there.append(process)
+        self.phases.add_node(process)
+        self.phases.add_node_collection(process, self.tests)
+        if self.phases.collection_is_completed:
+            self.phases.schedule()
+
+    def step(self) -> None:
+        """Some process runs its next test, or goes because it has none and there will be none."""
+        able = [each for each in self.there if each.can_run or (each.shutting_down and not each.in_hand)]
+        assert able, "nobody can go on"
+        process: Any = self.chance.choice(able)
+        if not process.in_hand:
+            self.there.remove(process)
+            self.gone.append(process)
+            assert self.phases.remove_node(process) is None
+            return
+        test = process.in_hand.pop(0)
+        if test >= len(self.tests) - self.late:
+            others = [each for each in self.there if each is not process]
+            assert not any(each.in_hand for each in others), "something else is under way"
+        process.ran.append(test)
+        self.order.append(test)
+        self.phases.mark_test_complete(process, test)
+
+    def crash(self) -> None:
+        """Some process dies of the test that it is running; another takes its place."""
+        process: Any = self.chance.choice([each for each in self.there if each.can_run])
+        self.there.remove(process)
+        self.gone.append(process)
+        died_of = self.phases.remove_node(process)
+        assert died_of is not None
+        self.crashes.append(died_of)
+        self.join()
+
+    def run(self, crashes: int = 0) -> None:
+        """Go on until all processes have gone."""
+        while self.there:
+            if self.phases.tests_finished:
+                for process in self.there:
+                    process.shutdown()
+            if crashes and any(each.can_run for each in self.there) and self.chance.random() < 0.2:
+                crashes -= 1
+                self.crash()
+            else:
+                self.step()
+
+
+def names(sizes: list[int], late: int) -> list[str]:
+    """Tests of so many functions, so many each, and those that come late."""
+    early = [
+        f"suite/test_x.py::test_{function}[{index}]" for function, size in enumerate(sizes) for index in range(size)
+    ]
+    return [*early, *(f"suite/test_x.py::test_late[{index}]" for index in range(late))]
+
+
+@given(st.lists(st.integers(1, 9), max_size=8), st.integers(0, 5), st.integers(1, 6), st.randoms(use_true_random=False))
+def test_every_test_is_run_once(sizes: list[int], late: int, processes: int, chance: Random) -> None:
+    """By one process, the functions whole and in their order; the late ones at the end, with nothing beside them."""
+    tests = names(sizes, late)
+    session = Session(tests, late, processes, chance)
+    session.run()
+    assert sorted(session.order) == list(range(len(tests)))
+    assert session.order[len(tests) - late :] == list(range(len(tests) - late, len(tests)))
+    for process in session.gone:
+        functions = [tests[index].partition("[")[0] for index in process.ran]
+        assert len(set(functions)) == sum(one != other for one, other in zip(functions, ["", *functions], strict=False))
+        assert all(
+            one < other for one, other in zip(process.ran, process.ran[1:], strict=False) if _same(tests, one, other)
+        )
+
+
+def _same(tests: list[str], one: int, other: int) -> bool:
+    return tests[one].partition("[")[0] == tests[other].partition("[")[0]
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=6),
+    st.integers(0, 4),
+    st.integers(1, 4),
+    st.randoms(use_true_random=False),
+)
+def test_what_a_process_that_dies_had_in_hand_is_run_by_others(
+    sizes: list[int], late: int, processes: int, chance: Random
+) -> None:
+    """All but the test that it died of, which is named; the late ones still come last and alone."""
+    tests = names(sizes, late)
+    session = Session(tests, late, processes, chance)
+    session.run(crashes=2)
+    died_of = {tests.index(each) for each in session.crashes}
+    assert sorted(session.order) == sorted(set(range(len(tests))) - died_of)
+    first_late = len(tests) - late
+    early = [place for place, test in enumerate(session.order) if test < first_late]
+    assert all(place < len(early) for place in early)
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_longest_function_is_dealt_out_first(chance: Random) -> None:
+    """So that nobody is left with it at the end."""
+    session = Session(names([1, 7, 2], 0), 0, 2, chance)
+    assert session.there[0].in_hand == list(range(1, 8))
+    assert session.there[1].in_hand == [8, 9]
+
+
+def test_processes_that_found_different_tests_are_no_run() -> None:
+    """Then nothing that was dealt out would be what was meant."""
+    phases = Phases(config(2), lambda: 0)
+    for tests in (["a"], ["b"]):
+        process: Any = Process()
+        phases.add_node(process)
+        phases.add_node_collection(process, tests)
+    with pytest.raises(RuntimeError, match="different tests"):
+        phases.schedule()
