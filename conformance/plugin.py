@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from os import environ
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -129,7 +128,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=dropped)
     _forget_the_code_around()
     if len(ours) == len(items):
-        _leave_no_folder(config)
+        _leave_no_folder()
     for item in chosen:
         _settle(item.obj, max(1, round(_stories(item, order))))
     others = [item for item in items if item not in ours]
@@ -304,7 +303,7 @@ def _chosen(items: list[pytest.Function], order: Order) -> list[pytest.Function]
     """The tests that the depth has, and of every row at least one."""
     within = {item for item in items if _within_depth(item, order)}
     for row in order.told:
-        aiming = [item for item in items if row in _aims(item)]
+        aiming = [item for item in items if row in _aims(item) and not item.get_closest_marker("last")]
         if aiming and within.isdisjoint(aiming):
             within.add(min(aiming, key=lambda item: _chance(item, order)))
     return [item for item in items if item in within]
@@ -337,13 +336,12 @@ def _forget_the_code_around() -> None:
         providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
 
 
-def _leave_no_folder(config: pytest.Config) -> None:
-    """Have Hypothesis keep its tables elsewhere than in the user's folder, and only as long as the session lasts."""
+def _leave_no_folder() -> None:
+    """Have Hypothesis keep its tables of characters where caches are kept, and not in the user's working folder."""
     from hypothesis.configuration import set_hypothesis_home_dir
 
-    folder = TemporaryDirectory(prefix="cancel-conformance-", ignore_cleanup_errors=True)
-    config.add_cleanup(folder.cleanup)
-    set_hypothesis_home_dir(folder.name)
+    caches = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    set_hypothesis_home_dir(Path(caches) / "cancel-conformance")
 
 
 def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, as Hypothesis wraps it
