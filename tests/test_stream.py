@@ -139,6 +139,12 @@ def test_it_does_not_matter_how_a_stream_is_cut_into_pieces(parts: list[bytes], 
     assert read(*pieces) == read(whole) == read(*(bytes([byte]) for byte in whole))
 
 
+def test_an_empty_line_after_a_return_is_no_part_of_it() -> None:
+    """Of CR, LF and LF the first two end a line, and the third ends the event, though each comes by itself."""
+    whole = b"data: 1\r\n\ndata: 2"
+    assert read(*(bytes([byte]) for byte in whole)) == read(whole) == [("", b"1"), ("", b"2")]
+
+
 def test_a_line_without_an_end_is_too_much() -> None:
     """Long before memory is."""
     with pytest.raises(TooMuch, match="a line without an end"):

@@ -72,9 +72,11 @@ class Reader:
         Raises:
             TooMuch: a line, or an event, is longer than allowed.
         """
+        if not piece:
+            return
         if self._after_return:
             piece = piece.removeprefix(b"\n")
-        self._after_return = piece.endswith(b"\r") if piece else self._after_return
+        self._after_return = piece.endswith(b"\r")
         first, *others = _LINE_END.split(piece)
         self._line += first
         for other in others:

@@ -129,6 +129,7 @@ class LosesUpdatesOfTheAccount(Fault, Service):
     breaks = ("BILL-9",)
     also = (*MONEY, *RACES)
     processes = 2
+    rare = True
 
     def cancel(self, call: CancelCall) -> Document:
         """Work the new balance out by hand."""
