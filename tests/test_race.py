@@ -211,6 +211,7 @@ def polled(*polls: tuple[float, float, str]) -> Tale:
         ([(200.9, 201.2, "running"), (201.3, 201.4, "cancelled")], "held"),
         ([(200.9, 201.2, "cancelled"), (201.3, 201.4, "running")], "broken"),
         ([(202.0, 202.1, "running")], "silent"),
+        ([(200.1, 200.2, "completed"), (202.0, 202.1, "cancelled")], "broken"),
     ],
 )
 def test_what_was_told_is_not_taken_back(polls: list[tuple[float, float, str]], judged: str) -> None:

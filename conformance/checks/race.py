@@ -55,14 +55,15 @@ def what_was_told_is_not_taken_back(story: Story) -> Iterator[Judgement]:
         observers = sorted(_observers(story, task), key=lambda each: each.exchange.sent_at)
         for seen in observers:
             ended = (each for each in (*observers, *_told_unasked(story, task)) if each.state in TERMINAL)
-            told = next((each for each in ended if each.exchange.ended_at <= seen.exchange.sent_at), None)
-            if told is None:
-                continue
-            if seen.state is told.state:
-                yield held(seen)
-            else:
-                wanted = f"status {told.state}, as exchange {told.exchange.number} was answered before this call began"
+            told = [each for each in ended if each.exchange.ended_at <= seen.exchange.sent_at]
+            other = next((each for each in told if each.state is not seen.state), None)
+            if other is not None:
+                wanted = (
+                    f"status {other.state}, as exchange {other.exchange.number} was answered before this call began"
+                )
                 yield broken(seen, wanted, f"status {seen.state}")
+            elif told:
+                yield held(seen)
 
 
 @check("RACE-4")
