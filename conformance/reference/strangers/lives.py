@@ -35,7 +35,7 @@ class StartsAtOnce(Stranger, Service):
     """Has no queue: a task runs from its submit on, for a minute."""
 
     settings = _NOTHING_SURE
-    unproven = ("STATE-1", "RACE-4")
+    unproven = ("STATE-1", "BILL-1", "BILL-2", "RACE-4")
 
     def draft(self, key: str, body: Document) -> Task:
         """Start it now."""
