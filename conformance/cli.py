@@ -6,18 +6,20 @@ import difflib
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from conformance import __version__
 from conformance.depth import DEPTHS
-from conformance.verdict import ExitCode
+from conformance.verdict import ExitCode, Gate, Level
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _MOST_JOBS = 64
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_ANY = click.Path(path_type=Path)
 
 
 def _known_fault(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
@@ -56,6 +58,19 @@ def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: 
     if not text.isdecimal() or not 0 < int(text) <= _MOST_JOBS:
         raise click.BadParameter(f"{text!r} is neither auto nor a number from 1 to {_MOST_JOBS}")
     return int(text)
+
+
+def _gated(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what its exit code stops at."""
+    strict = click.option("--fail-on-inconclusive", is_flag=True, help="Exit 1 where it would have been 3.")
+    choice = click.option(
+        "--gate",
+        type=click.Choice([level.value for level in Level]),
+        default=Level.MUST.value,
+        show_default=True,
+        help="Fail on broken MUST rows; on warnings too, and want SHOULD rows proven; on nothing but our own faults.",
+    )
+    return choice(strict(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -109,6 +124,7 @@ def main() -> None:
     callback=_known_strangers,
     help="Judge a lawful variant of the reference service, by its own profile; several are joined by `+`.",
 )
+@_gated
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -123,6 +139,8 @@ def run(  # noqa: PLR0917 - one parameter an option
     report_dir: Path | None,
     fault: str | None,
     stranger: str | None,
+    gate: str,
+    fail_on_inconclusive: bool,  # noqa: FBT001 - click passes it by name
 ) -> None:
     r"""Judge a target; without one, the built-in reference service.
 
@@ -133,6 +151,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     Examples:
       cancel-conformance run
       cancel-conformance run --depth smoke --only IDENT,STATE-3
+      cancel-conformance run --gate should --fail-on-inconclusive
       cancel-conformance run --fault accepts-both-identifiers
       CONFORMANCE_OWNER_KEY=sk-… cancel-conformance run --base-url https://staging.example.com/v1
       cancel-conformance run --target staging.toml --depth certify --set budget.credits=20
@@ -159,6 +178,7 @@ def run(  # noqa: PLR0917 - one parameter an option
         report_dir=report_dir,
         fault=fault,
         stranger=stranger,
+        gate=Gate(level=Level(gate), proof=fail_on_inconclusive),
     )
     try:
         code = carry_out(asked, os.environ)
@@ -171,7 +191,13 @@ def run(  # noqa: PLR0917 - one parameter an option
 @main.command()
 @click.argument("journal", type=_FILE)
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", help="Write the reports anew, here.")
-def judge(journal: Path, report_dir: Path | None) -> None:
+@_gated
+def judge(
+    journal: Path,
+    report_dir: Path | None,
+    gate: str,
+    fail_on_inconclusive: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
     r"""Judge a recorded run again, offline, with the checks of this version.
 
     \b
@@ -181,7 +207,7 @@ def judge(journal: Path, report_dir: Path | None) -> None:
     from conformance.running import UsageProblem, judge_recorded
 
     try:
-        code = judge_recorded(journal, report_dir)
+        code = judge_recorded(journal, report_dir, Gate(level=Level(gate), proof=fail_on_inconclusive))
     except UsageProblem as error:
         click.echo(str(error), err=True)
         code = ExitCode.USAGE
@@ -427,6 +453,34 @@ def selftest(depth: str, seed: int, jobs: int | None, keyword: str, times: int) 
     sys.exit(
         judge_ourselves(depth=depth, seed=seed, jobs=jobs or (os.cpu_count() or 1) + 1, keyword=keyword, times=times)
     )
+
+
+@main.command()
+@click.argument("old", type=_ANY)
+@click.argument("new", type=_ANY)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def diff(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
+    r"""Say what has changed between two runs, and fail where something got worse.
+
+    OLD and NEW are each a report folder, a summary.json or a journal.
+
+    \b
+    Exit codes: 0 nothing got worse, 1 a row is newly broken or no longer proven, 2 usage error.
+
+    \b
+    Examples:
+      cancel-conformance diff main/summary.json reports/latest
+      cancel-conformance diff old.sqlite new.sqlite --json
+    """
+    from conformance.diff import NoRun, difference
+
+    try:
+        made = difference(old, new)
+    except NoRun as error:
+        click.echo(str(error), err=True)
+        sys.exit(ExitCode.USAGE)
+    click.echo(made.document() if as_json else made.text())
+    sys.exit(ExitCode.FAILED if made.worse else ExitCode.PASSED)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from conformance.depth import DEPTHS
+from conformance.verdict import Gate, Level
 
 if TYPE_CHECKING:
     from conformance.journal import Journal
@@ -82,6 +83,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     group.addoption("--only", metavar="ROWS", default="", help="families and requirements, such as IDENT,BILL-2")
     group.addoption("--seed", type=int, help="makes the generated calls those of an earlier run")
     group.addoption("--report-dir", metavar="DIR", help="where the results go (default: reports/latest)")
+    group.addoption("--gate", choices=list(Level), default=Level.MUST, help="what fails the run (default: must)")
+    group.addoption("--fail-on-inconclusive", action="store_true", help="fail where something is not proven")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -435,9 +438,10 @@ def _summary(config: pytest.Config) -> Any:  # noqa: ANN401 - the types load lat
     from conformance.journal import Journal
     from conformance.report.summary import summarise
 
+    gate = Gate(level=Level(config.getoption("--gate")), proof=config.getoption("--fail-on-inconclusive"))
     journal = Journal.open(config.stash[ORDER].report_dir / "journal.sqlite")
     try:
-        return summarise(journal)
+        return summarise(journal, gate=gate)
     finally:
         journal.close()
 

@@ -27,7 +27,7 @@ from conformance.report.text import STYLES, closing, messages, printable, table
 from conformance.requirements import catalogue, selected
 from conformance.run import Order
 from conformance.target.profile import Profile, ProfileError, load, remembered
-from conformance.verdict import ExitCode, Verdict
+from conformance.verdict import MUSTS, ExitCode, Gate, Verdict
 
 if TYPE_CHECKING:
     from conformance.life import Replay
@@ -68,6 +68,7 @@ class Asked:
     report_dir: Path | None = None
     fault: str | None = None
     stranger: str | None = None
+    gate: Gate = MUSTS
 
 
 def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
@@ -76,20 +77,25 @@ def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     Raises:
         UsageProblem: something is wrong with what was asked for.
     """
+    return _carried_out(asked, environ)[1].exit_code
+
+
+def _carried_out(asked: Asked, environ: Mapping[str, str]) -> tuple[Path, Summary]:
+    """The report folder and the summary of a run as asked, once its reports are written and printed."""
     with _target(asked, environ) as profile:
         order = _order(asked, profile)
         _tell_stories(order, asked.keyword, Progress(sys.stderr), _jobs(asked, environ, order))
     with contextlib.closing(Journal.open(order.report_dir / "journal.sqlite")) as journal:
-        summary = summarise(journal)
+        summary = summarise(journal, gate=asked.gate)
     write_reports(summary, order.report_dir)
     show(summary)
     print(f"results in {order.report_dir}")  # noqa: T201 - the command's output
     if summary.notes.get("our_fault"):
         print(summary.notes["our_fault"], file=sys.stderr)  # noqa: T201 - the command's output
-    return summary.exit_code
+    return order.report_dir, summary
 
 
-def judge_recorded(path: Path, report_dir: Path | None) -> ExitCode:
+def judge_recorded(path: Path, report_dir: Path | None, gate: Gate = MUSTS) -> ExitCode:
     """Judge a journal again and print what comes of it.
 
     Raises:
@@ -98,7 +104,7 @@ def judge_recorded(path: Path, report_dir: Path | None) -> ExitCode:
     try:
         with contextlib.closing(Journal.open(path)) as journal:
             judge_again(journal)
-            summary = summarise(journal)
+            summary = summarise(journal, gate=gate)
     except JournalError as error:
         raise UsageProblem(str(error)) from error
     except sqlite3.Error as error:

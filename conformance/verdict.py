@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from conformance.exchange import Form
 
@@ -80,6 +81,52 @@ class ExitCode(IntEnum):
     OUR_FAULT = 4
 
 
+class Level(StrEnum):
+    """From which rows on a gate stops at what is broken."""
+
+    MUST = "must"
+    SHOULD = "should"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What an exit code is asked to stop at.
+
+    A gate at SHOULD stops at warnings too, and wants proof of the SHOULD rows as of the MUST rows; one at none lets
+    all pass but a fault of the suite's own. Where `proof` is asked for, what is inconclusive counts as failed.
+    """
+
+    level: Level = Level.MUST
+    proof: bool = False
+
+    def code(self, code: ExitCode) -> ExitCode:
+        """What this gate makes of what the verdicts amount to."""
+        if code is ExitCode.OUR_FAULT:
+            return code
+        if self.level is Level.NONE:
+            return ExitCode.PASSED
+        return ExitCode.FAILED if self.proof and code is ExitCode.INCONCLUSIVE else code
+
+    @property
+    def stops_at(self) -> frozenset[Verdict]:
+        """The verdicts that fail a run."""
+        return frozenset({Verdict.FAIL, Verdict.WARN} if self.level is Level.SHOULD else {Verdict.FAIL})
+
+    @property
+    def wants_proof_of(self) -> frozenset[str]:
+        """The levels of the rows that must be seen to hold."""
+        return frozenset({"MUST", "SHOULD"} if self.level is Level.SHOULD else {"MUST"})
+
+    def __str__(self) -> str:
+        level = [] if self.level is Level.MUST else [f"--gate {self.level}"]
+        return " ".join([*level, *(["--fail-on-inconclusive"] if self.proof else [])])
+
+
+MUSTS: Final = Gate()
+"""The gate of a run to which nothing else is said."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
     """A verdict on one requirement, with its counts and its reason."""
@@ -139,16 +186,21 @@ def ruling(requirement: str, level: str, judgements: Iterable[Judgement], facts:
     )
 
 
-def exit_code(rulings: Iterable[Ruling], *, sound: bool = True) -> ExitCode:
-    """The exit code that the verdicts amount to; `sound` is false where the suite itself was at fault."""
+def exit_code(rulings: Iterable[Ruling], *, sound: bool = True, whole: bool = True, gate: Gate = MUSTS) -> ExitCode:
+    """The exit code that the verdicts amount to at a gate.
+
+    `sound` is false where the suite itself was at fault, `whole` where the run broke off: it proves nothing then,
+    however well it went so far.
+    """
     asked = [each for each in rulings if each.verdict is not Verdict.PLANNED]
     if not sound:
         return ExitCode.OUR_FAULT
-    if any(each.verdict is Verdict.FAIL or each.stale for each in asked):
-        return ExitCode.FAILED
-    musts = [each for each in asked if each.level == "MUST"]
-    proven = bool(musts) and all(each.verdict in {Verdict.PASS, Verdict.KNOWN} for each in musts)
-    return ExitCode.PASSED if proven else ExitCode.INCONCLUSIVE
+    if any(each.verdict in gate.stops_at or each.stale for each in asked):
+        return gate.code(ExitCode.FAILED)
+    bound = [each for each in asked if each.level in gate.wants_proof_of]
+    musts = any(each.level == "MUST" for each in bound)
+    proven = whole and musts and all(each.verdict in {Verdict.PASS, Verdict.KNOWN} for each in bound)
+    return gate.code(ExitCode.PASSED if proven else ExitCode.INCONCLUSIVE)
 
 
 def _verdict(

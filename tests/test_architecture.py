@@ -20,7 +20,7 @@ LAYERS: Final = (
     ("states", "exchange", "sameness", "lawful", "depth"),
     ("story", "verdict", "requirements"),
     ("checks", "contract", "account", "windows"),
-    ("target", "journal", "pool", "sweeping", "report", "run"),
+    ("target", "journal", "pool", "sweeping", "report", "run", "diff", "certificate"),
     ("suite", "strategies", "teller", "life"),
     ("plugin", "distributed", "phases", "planning", "running", "selftest", "cli", "__main__"),
 )
@@ -38,6 +38,7 @@ DOORS: Final = {
     "http.client": "target.",
     "urllib.request": "target.",
     "schemathesis": "strategies",
+    "cryptography": "certificate.envelope",
     "starlette": "reference.",
     "uvicorn": "reference.",
 }

@@ -25,7 +25,7 @@ from conformance.report.summary import Summary, summarise
 from conformance.report.text import closing, curl, message, table
 from conformance.requirements import catalogue
 from conformance.running import show, write_reports
-from conformance.verdict import Judgement, Outcome, Verdict
+from conformance.verdict import Gate, Judgement, Level, Outcome, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -372,3 +372,11 @@ def test_a_known_failure_keeps_the_gate_green_until_it_expires(journal: Journal)
 def test_a_suite_at_fault_says_so_first(journal: Journal) -> None:
     """A traceback of our own is nobody's failure."""
     assert folded(journal, broken(), our_fault="Traceback").exit_code == 4
+
+
+def test_a_gate_is_named_where_it_decides(journal: Journal) -> None:
+    """What the run is worth and what its caller is told are two things, and neither hides the other."""
+    made = replace(folded(journal, broken()), gate=Gate(level=Level.NONE))
+    assert closing(made).endswith("not conformant (exit 0, by --gate none)")
+    assert (made.exit_code, json.loads(document(made))["exit_code"]) == (0, 0)
+    assert closing(replace(made, gate=Gate())).endswith("not conformant (exit 1)")

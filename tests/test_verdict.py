@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from conformance.exchange import Form
-from conformance.verdict import Circumstances, ExitCode, Judgement, Outcome, Ruling, Verdict, exit_code, ruling
+from conformance.verdict import (
+    Circumstances,
+    ExitCode,
+    Gate,
+    Judgement,
+    Level,
+    Outcome,
+    Ruling,
+    Verdict,
+    exit_code,
+    ruling,
+)
 
 PATH = ("owner", Form.PATH)
 HELD = Judgement(outcome=Outcome.HELD)
@@ -124,3 +135,55 @@ def test_an_unsound_run_is_our_fault() -> None:
 def test_a_stale_excuse_fails_the_gate() -> None:
     """A known failure that holds again must be struck from the profile."""
     assert exit_code([ruled(HELD, known={"STATE-1": "ticket"})]) is ExitCode.FAILED
+
+
+def coded(*rows: tuple[str, Verdict], level: Level = Level.MUST, proof: bool = False, **more: bool) -> int:
+    """The exit code of some rows at a gate."""
+    rulings = [Ruling(requirement="STATE-1", level=each, verdict=verdict) for each, verdict in rows]
+    return int(exit_code(rulings, gate=Gate(level=level, proof=proof), **more))
+
+
+PROVEN = ("MUST", Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("row", "must", "should", "none"),
+    [
+        (("MUST", Verdict.PASS), 0, 0, 0),
+        (("MUST", Verdict.FAIL), 1, 1, 0),
+        (("MUST", Verdict.INCONCLUSIVE), 3, 3, 0),
+        (("MUST", Verdict.KNOWN), 0, 0, 0),
+        (("SHOULD", Verdict.WARN), 0, 1, 0),
+        (("SHOULD", Verdict.KNOWN), 0, 0, 0),
+        (("SHOULD", Verdict.INCONCLUSIVE), 0, 3, 0),
+        (("EXT", Verdict.WARN), 0, 1, 0),
+        (("EXT", Verdict.INCONCLUSIVE), 0, 0, 0),
+    ],
+)
+def test_a_gate_stops_at_what_it_is_asked_to(row: tuple[str, Verdict], must: int, should: int, none: int) -> None:
+    """Each row beside one that is proven, at the three levels."""
+    assert [coded(PROVEN, row, level=level) for level in (Level.MUST, Level.SHOULD, Level.NONE)] == [must, should, none]
+
+
+def test_a_gate_that_wants_proof_fails_without() -> None:
+    """What would have been 3 is 1, and nothing else is another."""
+    assert coded(PROVEN, ("MUST", Verdict.INCONCLUSIVE), proof=True) == 1
+    assert coded(PROVEN, ("SHOULD", Verdict.INCONCLUSIVE), proof=True) == 0
+    assert coded(PROVEN, ("SHOULD", Verdict.INCONCLUSIVE), proof=True, level=Level.SHOULD) == 1
+    assert coded(PROVEN, proof=True) == 0
+    assert coded(PROVEN, proof=True, whole=False) == 1
+    assert coded(PROVEN, ("MUST", Verdict.INCONCLUSIVE), proof=True, level=Level.NONE) == 0
+
+
+@pytest.mark.parametrize("level", Level)
+def test_no_gate_excuses_the_suite(level: Level) -> None:
+    """Our own fault is 4 at every gate."""
+    assert coded(PROVEN, level=level, proof=True, sound=False) == 4
+
+
+@pytest.mark.parametrize(("level", "code"), [(Level.MUST, 1), (Level.SHOULD, 1), (Level.NONE, 0)])
+def test_a_stale_excuse_fails_every_gate_that_stops_at_anything(level: Level, code: int) -> None:
+    """Also one on a row that is only recommended."""
+    stale = ruled(HELD, level="SHOULD", known={"STATE-1": "ticket"})
+    proven = Ruling(requirement="STATE-2", level="MUST", verdict=Verdict.PASS)
+    assert exit_code([proven, stale], gate=Gate(level=level)) == code

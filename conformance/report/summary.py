@@ -12,8 +12,10 @@ from conformance.contract import Contract
 from conformance.report.bill import Bill, bill
 from conformance.requirements import Requirement, catalogue
 from conformance.verdict import (
+    MUSTS,
     Circumstances,
     ExitCode,
+    Gate,
     Judgement,
     Outcome,
     Ruling,
@@ -58,12 +60,17 @@ class Summary:
     meetings: Mapping[str, int]
     volleys: tuple[tuple[str, int, float], ...]
     bill: Bill
+    gate: Gate = MUSTS
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the run says to its caller; one that broke off proves nothing, however well it went so far."""
-        code = exit_code((row.ruling for row in self.rows), sound=not self.notes.get("our_fault"))
-        return ExitCode.INCONCLUSIVE if code is ExitCode.PASSED and self.broke_off else code
+        """What the run says to its caller."""
+        return self.code_at(self.gate)
+
+    def code_at(self, gate: Gate) -> ExitCode:
+        """What the run would say at some gate."""
+        rulings = (row.ruling for row in self.rows)
+        return exit_code(rulings, sound=not self.notes.get("our_fault"), whole=not self.broke_off, gate=gate)
 
     @property
     def broke_off(self) -> bool:
@@ -109,8 +116,11 @@ def judge_again(journal: Journal) -> None:
             journal.note("noise", moved)
 
 
-def summarise(journal: Journal, *, today: date | None = None) -> Summary:
-    """The verdicts of a journal's judgements, as they stand in it; `today` decides which known failures are stale."""
+def summarise(journal: Journal, *, today: date | None = None, gate: Gate = MUSTS) -> Summary:
+    """The verdicts of a journal's judgements, as they stand in it, and what they mean at a gate.
+
+    `today` decides which known failures are stale.
+    """
     notes = journal.notes()
     only = set(notes.get("only", CHECKS))
     today = today or date.today()  # noqa: DTZ011 - an expiry is a day of the user's own calendar
@@ -139,6 +149,7 @@ def summarise(journal: Journal, *, today: date | None = None) -> Summary:
         meetings=journal.meetings(),
         volleys=tuple(journal.volleys()),
         bill=bill(journal),
+        gate=gate,
     )
 
 

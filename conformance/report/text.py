@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from conformance.report.timeline import timeline
 from conformance.requirements import catalogue
-from conformance.verdict import ExitCode, Verdict
+from conformance.verdict import MUSTS, ExitCode, Verdict
 from conformance.windows import NEEDED, RaceWindow
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def closing(summary: Summary) -> str:
     stale = [row.requirement.id for row in summary.asked if row.ruling.stale]
     if stale:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
-    lines.append(f"{_SAYINGS[summary.exit_code]} (exit {int(summary.exit_code)})")
+    asked = f", by {summary.gate}" if str(summary.gate) else ""
+    lines.append(f"{_SAYINGS[summary.code_at(MUSTS)]} (exit {int(summary.exit_code)}{asked})")
     return "\n".join(lines)
 
 
