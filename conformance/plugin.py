@@ -132,8 +132,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _forget_the_code_around()
     if len(ours) == len(items):
         _leave_no_folder()
-    for item in chosen:
-        _settle(item.obj, max(1, round(_stories(item, order))))
+    for function, items_of_it in _by_function(chosen).items():
+        _settle(function, max(1, *(round(_stories(item, order)) for item in items_of_it)))
     others = [item for item in items if item not in ours]
     if (progress := config.stash.get(PROGRESS, None)) is not None:
         progress.begin(len(chosen))
@@ -310,6 +310,14 @@ def _chosen(items: list[pytest.Function], order: Order) -> list[pytest.Function]
         if aiming and within.isdisjoint(aiming):
             within.add(min(aiming, key=lambda item: _chance(item, order)))
     return [item for item in items if item in within]
+
+
+def _by_function(items: list[pytest.Function]) -> dict[Callable[..., None], list[pytest.Function]]:
+    """The tests by the property that they are cases of, which has one number of stories for all of them."""
+    found: dict[Callable[..., None], list[pytest.Function]] = {}
+    for item in items:
+        found.setdefault(item.obj, []).append(item)
+    return found
 
 
 def _lateness(item: pytest.Item) -> int:
