@@ -440,19 +440,22 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; one more than there are processors.")
 @click.option("-k", "keyword", default="", metavar="TEXT", help="Only the variants whose names contain the text.")
 @click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often to try each.")
-def selftest(depth: str, seed: int, jobs: int | None, keyword: str, times: int) -> None:
+@click.option("--json", "matrix", type=_FILE, metavar="FILE", help="Write what came of each, for `certify --selftest`.")
+def selftest(  # noqa: PLR0917 - one parameter an option
+    depth: str, seed: int, jobs: int | None, keyword: str, times: int, matrix: Path | None
+) -> None:
     r"""Judge the suite itself: against the sound reference service, its lawful variants, and every fault.
 
     \b
     Examples:
       cancel-conformance selftest -k identifier
       cancel-conformance selftest -k at-once --times 20 --depth certify
+      cancel-conformance selftest --json matrix.json
     """
     from conformance.selftest import judge_ourselves
 
-    sys.exit(
-        judge_ourselves(depth=depth, seed=seed, jobs=jobs or (os.cpu_count() or 1) + 1, keyword=keyword, times=times)
-    )
+    jobs = jobs or (os.cpu_count() or 1) + 1
+    sys.exit(judge_ourselves(depth=depth, seed=seed, jobs=jobs, keyword=keyword, times=times, matrix=matrix))
 
 
 @main.command()
@@ -481,6 +484,118 @@ def diff(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001 - click p
         sys.exit(ExitCode.USAGE)
     click.echo(made.document() if as_json else made.text())
     sys.exit(ExitCode.FAILED if made.worse else ExitCode.PASSED)
+
+
+@main.command()
+@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
+@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@click.option(
+    "--profile",
+    type=click.Choice(["core", "ext"]),
+    default="core",
+    show_default=True,
+    help="The rows of the contract, or those of the surrounding documentation too.",
+)
+@click.option("--key", type=_FILE, metavar="FILE", help="The private key to sign with; without one it is unsigned.")
+@click.option("--out", type=_FILE, metavar="FILE", help="Where the certificate goes; else among the results.")
+@click.option("--selftest", type=_FILE, metavar="FILE", help="What `selftest --json` wrote, to go with the evidence.")
+@click.option("--seed", type=int, help="Generate the calls of an earlier run.")
+@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
+def certify(  # noqa: PLR0917 - one parameter an option
+    target: Path | None,
+    base_url: str | None,
+    overrides: tuple[str, ...],
+    profile: str,
+    key: Path | None,
+    out: Path | None,
+    selftest: Path | None,
+    seed: int | None,
+    report_dir: Path | None,
+) -> None:
+    r"""Judge a target at certify depth, and write a certificate where every required row passed.
+
+    Required are all rows of the profile but recommendations. Nothing is left out and nothing excused; what the target
+    cannot show stands on the certificate. The evidence goes beside it, as NAME.evidence.tar.gz.
+
+    \b
+    Exit codes: 0 certified, 1 something failed, 2 usage or profile error before any request,
+    3 nothing failed but something is not proven, 4 the suite itself is at fault.
+
+    \b
+    Examples:
+      cancel-conformance certify --target staging.toml --key release.pem --out certificate.json
+      cancel-conformance certify --profile ext
+    """
+    from conformance.certificate.envelope import NoKey
+    from conformance.certificate.issue import NoMatrix, Notary
+    from conformance.certificate.statement import Scope
+    from conformance.running import Asked, UsageProblem
+    from conformance.running import certify as run_and_certify
+
+    asked = Asked(
+        target=target, base_url=base_url, overrides=overrides, depth="certify", seed=seed, report_dir=report_dir
+    )
+    try:
+        code = run_and_certify(asked, os.environ, Notary(Scope(profile), key, selftest), out)
+    except (UsageProblem, NoKey, NoMatrix) as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("certificate", type=_FILE)
+@click.option("--bundle", type=_FILE, metavar="FILE", help="The evidence; else the archive of its name beside it.")
+@click.option("--key", type=_FILE, metavar="FILE", help="The public key of whoever should have signed it.")
+def verify(certificate: Path, bundle: Path | None, key: Path | None) -> None:
+    r"""Check a certificate, offline: signature, digests, completeness, and its evidence, judged again.
+
+    \b
+    Exit codes: 0 all of it holds, 1 something does not, 2 usage error,
+    3 nothing is wrong, but it is unsigned, or no key or no evidence was there to check it by.
+
+    \b
+    Examples:
+      cancel-conformance verify certificate.json --key release.pub.pem
+      cancel-conformance verify certificate.json --key release.pub.pem --bundle certificate.evidence.tar.gz
+    """
+    from conformance.certificate.envelope import NoKey
+    from conformance.certificate.verification import verify as check
+    from conformance.report.text import printable
+
+    try:
+        found = check(certificate, bundle, key)
+    except OSError as error:
+        click.echo(f"{error.filename}: cannot be read: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except NoKey as error:
+        click.echo(str(error), err=True)
+        sys.exit(ExitCode.USAGE)
+    for line in (*found.face, *found.complaints, *found.unchecked):
+        click.echo(printable(line))
+    sayings = {ExitCode.PASSED: "all of it holds", ExitCode.FAILED: "it does not hold"}
+    click.echo(f"{sayings.get(found.exit_code, 'not all of it was checked')} (exit {int(found.exit_code)})")
+    sys.exit(found.exit_code)
+
+
+@main.command()
+@click.argument("name", type=_ANY)
+def keygen(name: Path) -> None:
+    r"""Make a pair of Ed25519 keys: NAME.pem to sign with, for your eyes alone, and NAME.pub.pem to give away.
+
+    \b
+    Example:
+      cancel-conformance keygen release
+    """
+    from conformance.certificate.envelope import NoKey, make_keys
+
+    try:
+        private, public = make_keys(name)
+    except NoKey as error:
+        click.echo(str(error), err=True)
+        sys.exit(ExitCode.USAGE)
+    click.echo(f"private key in {private}, public key in {public}")
 
 
 if __name__ == "__main__":

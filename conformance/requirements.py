@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,8 +62,18 @@ def yaml_document(text: str) -> Any:  # noqa: ANN401 - YAML is what it is
 @cache
 def catalogue() -> Mapping[str, Requirement]:
     """Every requirement by its id, in the catalogue's order."""
-    rows = yaml_document((documents() / "requirements.yaml").read_text(encoding="utf-8"))["requirements"]
+    rows = yaml_document(catalogue_document().decode())["requirements"]
     return {row["id"]: _requirement(row) for row in rows}
+
+
+def catalogue_document() -> bytes:
+    """The catalogue as it is written."""
+    return (documents() / "requirements.yaml").read_bytes()
+
+
+def catalogue_digest() -> str:
+    """The SHA-256 of the catalogue as it is written."""
+    return hashlib.sha256(catalogue_document()).hexdigest()
 
 
 def _requirement(row: dict[str, Any]) -> Requirement:

@@ -15,7 +15,7 @@ from conformance.checks import judgements
 from conformance.exchange import Answer, Exchange
 from conformance.journal import MAIN, Journal, Kept
 from conformance.lawful import Task
-from conformance.requirements import catalogue
+from conformance.requirements import catalogue, catalogue_digest
 from conformance.states import State
 from conformance.sweeping import Sweeper
 from conformance.target.abreast import abreast
@@ -331,6 +331,8 @@ class Run:
             "depth": order.depth.name,
             "seed": order.seed,
             "only": list(order.only),
+            "told": list(order.told),
+            "catalogue_sha256": catalogue_digest(),
             "terms": terms_notes(order.profile),
             "not_observable": not_observable(order.profile),
             "known": {each.requirement: each.reason for each in order.profile.known},

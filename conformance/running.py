@@ -30,6 +30,7 @@ from conformance.target.profile import Profile, ProfileError, load, remembered
 from conformance.verdict import MUSTS, ExitCode, Gate, Verdict
 
 if TYPE_CHECKING:
+    from conformance.certificate.issue import Notary
     from conformance.life import Replay
     from conformance.sweeping import Swept
 
@@ -93,6 +94,28 @@ def _carried_out(asked: Asked, environ: Mapping[str, str]) -> tuple[Path, Summar
     if summary.notes.get("our_fault"):
         print(summary.notes["our_fault"], file=sys.stderr)  # noqa: T201 - the command's output
     return order.report_dir, summary
+
+
+def certify(asked: Asked, environ: Mapping[str, str], notary: Notary, out: Path | None) -> ExitCode:
+    """Run the suite as asked and write the certificate that the run merits; why not, where it merits none.
+
+    Raises:
+        UsageProblem: something is wrong with what was asked for.
+    """
+    from conformance.certificate.statement import NotCertified
+
+    if out is not None:
+        _writable(out.parent)
+    folder, _ = _carried_out(asked, environ)
+    out = out or folder / "certificate.json"
+    try:
+        said = notary.issue(folder / "journal.sqlite", out)
+    except NotCertified as error:
+        lines, code = ["not certified:", *(f"  {reason}" for reason in error.reasons)], error.code
+    else:
+        lines, code = ["certified:", *(f"  {line}" for line in said), f"certificate in {out}"], ExitCode.PASSED
+    print("\n".join(map(printable, lines)))  # noqa: T201 - the command's output
+    return code
 
 
 def judge_recorded(path: Path, report_dir: Path | None, gate: Gate = MUSTS) -> ExitCode:
@@ -480,6 +503,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
     if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:
         raise UsageProblem(f"-k {keyword}: it chooses no test among those asked for; write part of a test's name")
     with contextlib.closing(Journal.open(path)) as journal:
+        journal.note("keyword", keyword)
         if handover.uncollected:
             journal.note("our_fault", handover.uncollected[-_LONGEST_TRACE:])
         elif code == pytest.ExitCode.INTERRUPTED:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import click
 
+from conformance import __version__
 from conformance.reference.faults import FAULTS
 from conformance.reference.strangers import PARTS, STRANGERS, Company
 from conformance.requirements import catalogue
@@ -96,11 +97,13 @@ class Trial:
         return "; ".join([*said, f"left open: {', '.join(sorted(left_open))}"] if left_open else said)
 
 
-def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str, times: int = 1) -> ExitCode:
+def judge_ourselves(
+    *, depth: str, seed: int, jobs: int, keyword: str, times: int = 1, matrix: Path | None = None
+) -> ExitCode:
     """Try the sound service, strangers and faults, print the matrix, and say whether the suite may be trusted.
 
     Each is tried so many `times`, at one seed after the other. Nothing lawful may ever be blamed; a fault may be missed
-    once in twenty times.
+    once in twenty times. What came of each trial is written to `matrix` as well, as JSON.
     """
     judged = {row.id for row in catalogue().values() if not row.planned}
     chosen = [
@@ -123,6 +126,8 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str, times: in
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
+    if matrix is not None:
+        matrix.write_text(as_json(trials, depth), encoding="utf-8")
     faults = [trial for trial in trials if trial.fault and not _degenerate(trial.fault)]
     seldom = _seldom_seen(faults)
     wrong = [trial for trial in trials if trial.complaint and (trial not in faults or trial.fault in seldom)]
@@ -139,6 +144,22 @@ def judge_ourselves(*, depth: str, seed: int, jobs: int, keyword: str, times: in
     for trial in wrong:
         click.echo(click.style(f"✗ {trial.name}, seed {trial.seed}: {trial.complaint}", fg="red"))
     return ExitCode.FAILED if wrong else ExitCode.PASSED
+
+
+def as_json(trials: list[Trial], depth: str) -> str:
+    """What came of each trial: what was tried, the rows that it broke, and what is wrong with that."""
+    told = [
+        {
+            "name": trial.name,
+            "kind": "fault" if trial.fault else "stranger" if trial.stranger else "sound",
+            "seed": trial.seed,
+            "broken": [row for row in catalogue() if row in trial.broken],
+            "unproven": [row for row in catalogue() if row in trial.unproven],
+            "complaint": trial.complaint,
+        }
+        for trial in sorted(trials, key=lambda trial: (trial.seed, trial.name))
+    ]
+    return json.dumps({"suite": __version__, "depth": depth, "trials": told}, indent=1) + "\n"
 
 
 def _rates(faults: list[Trial]) -> dict[str, tuple[int, int]]:

@@ -199,9 +199,7 @@ def test_the_faults_are_listed(say: Callable[..., Result]) -> None:
     assert [line.split()[0] for line in result.output.splitlines()] == list(FAULTS)
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["run"], ["judge"], ["plan"], ["sweep"], ["requirements"], ["serve"], ["selftest"]]
-)
+@pytest.mark.parametrize("command", [[], *([name] for name in main.commands)], ids=str)
 def test_every_command_has_help(say: Callable[..., Result], command: list[str]) -> None:
     """With an example to copy."""
     result = say(*command, "--help")
@@ -226,6 +224,18 @@ def test_a_target_that_is_no_such_api_is_said_in_a_sentence(run_suite: RunSuite)
     assert "Traceback" not in run.stdout + run.stderr
     assert set(run.verdicts.values()) == {"inconclusive"}
     assert KEY not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [((), 3), (("--fail-on-inconclusive",), 1), (("--gate", "none"), 0)], ids=str
+)
+def test_a_run_ends_as_its_gate_has_it(run_suite: RunSuite, options: tuple[str, ...], code: int) -> None:
+    """A target that does not answer proves nothing: 3, unless something else was asked for, which is then named."""
+    target = ["--base-url", "http://127.0.0.1:9/v1", "--only", "STATE-1", "--report-dir", "results"]
+    run = run_suite("run", *target, *options, environ={"CONFORMANCE_OWNER_KEY": KEY})
+    assert run.code == run.summary["exit_code"] == code, run.stdout + run.stderr
+    assert "nothing is broken, and not everything is proven" in run.stdout
+    assert " ".join(options) in run.stdout
 
 
 def test_a_keyword_that_chooses_nothing(run_suite: RunSuite) -> None:

@@ -277,7 +277,7 @@ def test_a_variable_that_the_file_names_is_no_setting(desk: Desk) -> None:
 WRONG_LINES = [
     ("name = 5", "name", "string"),
     ('name = ""', "name", "not empty"),
-    ("colour = 5", "colour", "one of name, base_url"),
+    ("colour = 5", "colour", "one of name, version, base_url"),
     ('ca_bundle = "ca.pem"', "ca_bundle", "no such file"),
     ('ca_bundle = "to_state.sh"', "ca_bundle", "cannot be read as that"),
     ("ca_bundle = 5", "ca_bundle", "a string"),

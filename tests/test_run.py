@@ -28,12 +28,14 @@ from conftest import (
 )
 from stand_in import KEY, OTHER_KEY, Heard, answer, nowhere, profile, standing_in
 
+from conformance.depth import DEPTHS
 from conformance.exchange import Operation
 from conformance.journal import Journal
 from conformance.lawful import Task
 from conformance.reference.faults import FAULTS
 from conformance.requirements import catalogue
 from conformance.run import Run, Unreachable
+from conformance.running import reference_service
 from conformance.states import State
 from conformance.target.provision import OutOfReach
 from conformance.teller import Teller
@@ -435,6 +437,49 @@ def test_the_suite_runs_as_plain_pytest(plain: Recorded) -> None:
     assert plain.code == 0, plain.stdout + plain.stderr
     assert "✓ STATE-1" in plain.stdout
     assert "4 rows: 4 pass; 4 of 4 MUST rows passed" in plain.stdout
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_run_can_begin_at_every_depth(depth: str, service_environ: dict[str, str], tmp_path: Path) -> None:
+    """Its tests are found and settled; nothing is sent."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--collect-only", "-q", "--pyargs"]
+    options = ["conformance.suite", "--target", str(REFERENCE_PROFILE), "--depth", depth, "--seed", "1"]
+    done = subprocess.run(
+        [*command, *options],
+        env=clean_environment(service_environ),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_calling_without_a_valid_key" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [((), 1), (("--gate", "none", "--fail-on-inconclusive"), 0)],
+    ids=str,
+)
+def test_plain_pytest_has_the_gate_too(gate: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """A failing row decides the exit code as the gate has it; the tests fail all the same."""
+    with reference_service("accepts-both-identifiers") as started:
+        keys = {f"CONFORMANCE_{role.upper()}_KEY": started["keys"][role] for role in ("owner", "other", "revoked")}
+        command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--pyargs", "conformance.suite"]
+        options = ["--target", str(REFERENCE_PROFILE), "--depth", "smoke", "--only", "IDENT-4", "--report-dir", "out"]
+        done = subprocess.run(
+            [*command, *options, *gate],
+            env=clean_environment({**keys, "CONFORMANCE_BASE_URL": started["base_url"]}),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST,
+            check=False,
+        )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "1 rows: 1 fail" in done.stdout
+    assert "not conformant" in done.stdout
 
 
 _VARYING = re.compile(r"task_[0-9A-Z]{26}|[0-9a-f]{10}-conformance|\d{17}")

@@ -548,6 +548,9 @@ class Profile(_Table):
     """Everything that a run knows about its target; made by `load`."""
 
     name: Text | None = Field(default=None, description="the target's name in reports", examples=["staging"])
+    version: Text | None = Field(
+        default=None, description="which version of the target this is, for certificates", examples=["2026.11.2"]
+    )
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         description="where the API is; paths are put after it", examples=["https://staging.example.com/v1"]
     )

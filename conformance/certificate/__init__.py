@@ -1,0 +1,1 @@
+"""A certificate: what a run has proven, signed, with the evidence beside it, to be checked by anybody, offline."""
