@@ -73,7 +73,21 @@ def _gated(command: Callable[..., Any]) -> Callable[..., Any]:
     return choice(strict(command))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Command(click.Command):
+    """A command whose help keeps its lines where click's mark stands, which a raw docstring spells out."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:  # noqa: ANN401 - whatever click hands on
+        text = settings.pop("help", None)
+        super().__init__(name, help=text and text.replace("\\b\n", "\b\n"), **settings)
+
+
+class _Commands(_Command, click.Group):
+    """The commands, each of that kind."""
+
+    command_class = _Command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cancel-conformance")
 def main() -> None:
     r"""Prove or refute what a task API's cancel endpoint promises, on any implementation.
@@ -541,6 +555,9 @@ def certify(  # noqa: PLR0917 - one parameter an option
     except (UsageProblem, NoKey, NoMatrix) as error:
         click.echo(str(error), err=True)
         code = ExitCode.USAGE
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
+        traceback.print_exc()
+        code = ExitCode.OUR_FAULT
     sys.exit(code)
 
 

@@ -36,10 +36,11 @@ from conformance.certificate import evidence
 from conformance.certificate.envelope import NoKey, canonical, opened, private_key, public_key, sealed
 from conformance.certificate.evidence import NoEvidence
 from conformance.certificate.issue import NoMatrix, Notary, bundle_of
-from conformance.certificate.statement import NotCertified, Scope
+from conformance.certificate.statement import File, NotCertified, Scope, face, statement
 from conformance.certificate.verification import verify
 from conformance.cli import main
 from conformance.journal import Journal
+from conformance.report.summary import summarise
 from conformance.selftest import Trial, as_json
 from conformance.verdict import ExitCode
 
@@ -311,6 +312,23 @@ def test_a_profile_decides_what_is_required(
         ) as refused:  # spared, it fails only because its evidence judged again says more
             Notary(scope).issue(path, tmp_path / "c.json")
         assert all("judged again" in reason for reason in refused.value.reasons) is spared, refused.value.reasons
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result", "said"),
+    [("undecided", "PASSED", "not proven: AUTH-8 (x)"), ("broken", "WARNED", "not kept: AUTH-8 (y)")],
+)
+def test_a_recommendation_that_is_not_kept_stands_on_the_face(
+    outcome: str, result: str, said: str, spoilt: Callable[[Spoil], Path]
+) -> None:
+    """It keeps no certificate back, and is not passed over."""
+    done = "UPDATE judgement SET outcome = 'OUTCOME', why = 'x', got = 'y' WHERE requirement = 'AUTH-8'"
+    with contextlib.closing(Journal.open(spoilt(done.replace("OUTCOME", outcome)))) as journal:
+        made = statement(summarise(journal), Scope.CORE, File("evidence", "0"), None)
+    assert made["predicate"]["result"] == result
+    assert said in face(made)
+    assert ("AUTH-8" in made["predicate"]["warnedTests"]) == (result == "WARNED")
+    assert "AUTH-8" not in made["predicate"]["passedTests"]
 
 
 def test_a_journal_that_was_judged_otherwise_gets_none(spoilt: Callable[[Spoil], Path], tmp_path: Path) -> None:

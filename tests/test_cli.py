@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -204,7 +205,8 @@ def test_every_command_has_help(say: Callable[..., Result], command: list[str]) 
     """With an example to copy."""
     result = say(*command, "--help")
     assert result.exit_code == 0
-    assert "  cancel-conformance " in result.output
+    assert "\\b" not in result.output
+    assert re.search(r"^    cancel-conformance ", result.output, re.MULTILINE)
 
 
 def test_the_version_is_said(say: Callable[..., Result]) -> None:
@@ -236,6 +238,23 @@ def test_a_run_ends_as_its_gate_has_it(run_suite: RunSuite, options: tuple[str, 
     assert run.code == run.summary["exit_code"] == code, run.stdout + run.stderr
     assert "nothing is broken, and not everything is proven" in run.stdout
     assert " ".join(options) in run.stdout
+
+
+def test_a_target_that_is_silent_is_not_certified(run_suite: RunSuite, tmp_path: Path) -> None:
+    """Its rows are named as what is lacking, and no certificate is left."""
+    options = ["--base-url", "http://127.0.0.1:9/v1", "--report-dir", "results", "--out", "c.json"]
+    run = run_suite("certify", *options, environ={"CONFORMANCE_OWNER_KEY": KEY})
+    assert run.code == 3, run.stdout + run.stderr
+    assert "not certified:\n  IDENT-1 is inconclusive: http://127.0.0.1:9/v1 does not answer" in run.stdout
+    assert "  no required row passed" in run.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+
+
+@pytest.mark.parametrize("option", ["--key", "--selftest"])
+def test_what_a_certificate_needs_is_looked_at_first(say: Callable[..., Result], option: str) -> None:
+    """A key or a matrix that is none is told before anything is sent."""
+    Path("none").write_text("nothing", encoding="utf-8")
+    refused(say("certify", "--base-url", "http://127.0.0.1:9/v1", option, "none", key=KEY), "none: no ")
 
 
 def test_a_keyword_that_chooses_nothing(run_suite: RunSuite) -> None:

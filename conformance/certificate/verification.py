@@ -23,7 +23,8 @@ from conformance.requirements import catalogue_digest
 from conformance.verdict import ExitCode
 
 _MOST_DIFFERENCES: Final = 20
-_MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+_MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of reading JSON, or a journal, that is not what a suite has written."""
 
 
 @dataclass
