@@ -363,6 +363,7 @@ def test_a_known_failure_keeps_the_gate_green_until_it_expires(journal: Journal)
     known = {"known": {"STATE-1": "ticket 12"}, "expires": {"STATE-1": "2026-06-01"}}
     made = folded(journal, broken(), **known)
     assert (made.exit_code, made.count(Verdict.KNOWN)) == (0, 1)
+    assert closing(made).endswith("not conformant, by known failures alone: STATE-1 (exit 0)")
     assert folded(journal, held("STATE-1"), **known).exit_code == 1
     stale = summarise(journal, today=date(2026, 6, 2))
     assert stale.exit_code == 1
