@@ -149,8 +149,9 @@ def test_cancelling_beside_another_key(teller: Teller, state: State, choice: Ran
 @given(choice=randoms, prompt=either())
 def test_cancelling_while_it_is_submitted(teller: Teller, choice: Random, prompt: bool) -> None:
     """A task is cancelled by its name while it is being submitted, sooner and later; what was missed is cancelled."""
-    count = choice.choice((1, 1, min(3, teller.most_at_once - 1)))
-    delays = [0.0 if prompt and not index else choice.random() * _WIDTH for index in range(count)]
+    delays = [choice.random() * _WIDTH for _ in range(choice.choice((1, 1, min(3, teller.most_at_once - 1))))]
+    if prompt:
+        delays = [0.0, *delays][: teller.most_at_once - 1]
     story = teller.story()
     task = story.submit_beside(fresh_identifier(), *delays)
     story.query(task, form=Form.OUT_TASK_ID, fresh=True)

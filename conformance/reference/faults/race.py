@@ -349,6 +349,7 @@ class WritesTheSubmitTwice(Fault, Service):
     breaks = ("RACE-6",)
     also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY, *RACES)
     processes = 2
+    rare = True
 
     def submit(self, key: str, body: Document) -> Document:
         """Insert, enrich, update."""
