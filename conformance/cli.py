@@ -615,5 +615,41 @@ def keygen(name: Path) -> None:
     click.echo(f"private key in {private}, public key in {public}")
 
 
+@main.command()
+@click.argument("journal", type=_FILE)
+@click.option("--html", type=_FILE, metavar="FILE", help="A page that loads nothing.")
+@click.option("--markdown", type=_FILE, metavar="FILE", help="For the summary of a CI job.")
+@click.option("--json", type=_FILE, metavar="FILE", help="As openapi/summary.schema.json has it.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="JUnit XML, a test case a requirement.")
+@click.option("--ctrf", type=_FILE, metavar="FILE", help="CTRF, a test a requirement.")
+@click.option("--sarif", type=_FILE, metavar="FILE", help="SARIF 2.1.0, a result for each row that is broken.")
+@click.option("--har", type=_FILE, metavar="FILE", help="HAR 1.2, every exchange.")
+@click.option("--badge", type=_FILE, metavar="FILE", help="An SVG image of one line.")
+@click.option("--allure", type=_FOLDER, metavar="DIR", help="Allure results.")
+@click.option("--judge", "anew", is_flag=True, help="Judge the run again before, with the checks of this version.")
+def report(journal: Path, *, anew: bool, **forms: Path | None) -> None:
+    r"""Write a recorded run down in other forms; nothing is sent.
+
+    The exit code is that of the verdicts, as of the run itself.
+
+    \b
+    Examples:
+      cancel-conformance report reports/latest/journal.sqlite --html report.html
+      cancel-conformance report reports/latest/journal.sqlite --markdown "$GITHUB_STEP_SUMMARY" --sarif cancel.sarif
+    """
+    from conformance.running import UsageProblem
+    from conformance.running import report as write_down
+
+    wanted = {form: path for form, path in forms.items() if path is not None}
+    if not wanted:
+        raise click.UsageError(f"no form is asked for; give one of {', '.join(f'--{form} …' for form in forms)}")
+    try:
+        code = write_down(journal, wanted, anew=anew)
+    except UsageProblem as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    sys.exit(code)
+
+
 if __name__ == "__main__":
     main()

@@ -457,6 +457,14 @@ class Journal:
         """Some exchanges by their numbers."""
         return tuple(found for number in numbers if (found := self.exchange(number)) is not None)
 
+    def around(self, number: int, *, before: int, after: int) -> tuple[Exchange, ...]:
+        """An exchange between its neighbours in its own story: so many at the most that came before, and after."""
+        near = "SELECT * FROM exchange WHERE story = (SELECT story FROM exchange WHERE number = ?) AND number"
+        rows = self.connection.execute(f"{near} <= ? ORDER BY number DESC LIMIT ?", (number, number, before + 1))
+        found = [_exchange(row) for row in rows][::-1]
+        rows = self.connection.execute(f"{near} > ? ORDER BY number LIMIT ?", (number, number, after))
+        return (*found, *map(_exchange, rows))
+
     def exchanges(self) -> Iterator[Exchange]:
         """Every exchange, in the order of sending."""
         return (_exchange(row) for row in self.connection.execute("SELECT * FROM exchange ORDER BY number"))
@@ -471,6 +479,15 @@ class Journal:
         )
         row = self.connection.execute(f"SELECT count(*) FROM ({counted})", values).fetchone()  # noqa: S608 - likewise
         return int(row[0])
+
+    def requests_of_stories(self) -> dict[int, int]:
+        """How many requests were sent for each story, counted in the same way."""
+        rows = self.connection.execute(
+            "SELECT story, count(DISTINCT CASE operation WHEN 'stream' THEN sent_at ELSE number END) FROM exchange"
+            " WHERE operation != ? GROUP BY story",
+            (Operation.CALLBACK.value,),
+        )
+        return dict(rows.fetchall())
 
     def task_records(self) -> list[Task]:
         """Every task that the run submitted or was given."""

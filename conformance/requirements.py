@@ -62,8 +62,17 @@ def yaml_document(text: str) -> Any:  # noqa: ANN401 - YAML is what it is
 @cache
 def catalogue() -> Mapping[str, Requirement]:
     """Every requirement by its id, in the catalogue's order."""
-    rows = yaml_document(catalogue_document().decode())["requirements"]
-    return {row["id"]: _requirement(row) for row in rows}
+    return {row["id"]: _requirement(row) for row in _document()["requirements"]}
+
+
+def rulings() -> Mapping[str, str]:
+    """How the contract's silent and ambiguous passages are read, by the name of the ruling."""
+    return dict(_document()["rulings"])
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return dict(yaml_document(catalogue_document().decode()))
 
 
 def catalogue_document() -> bytes:

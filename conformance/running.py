@@ -124,20 +124,47 @@ def judge_recorded(path: Path, report_dir: Path | None, gate: Gate = MUSTS) -> E
     Raises:
         UsageProblem: the file is no journal.
     """
+    with _recorded(path) as journal:
+        judge_again(journal)
+        summary = summarise(journal, gate=gate)
+    if report_dir is not None:
+        write_reports(summary, report_dir)
+    show(summary)
+    return summary.exit_code
+
+
+def report(path: Path, wanted: Mapping[str, Path], *, anew: bool) -> ExitCode:
+    """Write a recorded run down in the forms that are wanted, each at its path; judge it `anew` before, or not.
+
+    Raises:
+        UsageProblem: the file is no journal, or a report cannot be written.
+    """
+    from conformance.report.forms import write
+
+    with _recorded(path) as journal:
+        if anew:
+            judge_again(journal)
+        summary = summarise(journal)
+        for form, where in wanted.items():
+            try:
+                write(form, where, summary, journal)
+            except OSError as error:
+                raise UsageProblem(f"{where}: cannot be written: {error}") from error
+    return summary.exit_code
+
+
+@contextlib.contextmanager
+def _recorded(path: Path) -> Iterator[Journal]:
+    """The journal of a run that is over; what is wrong with it is the user's to know."""
     try:
         with contextlib.closing(Journal.open(path)) as journal:
-            judge_again(journal)
-            summary = summarise(journal, gate=gate)
+            yield journal
     except JournalError as error:
         raise UsageProblem(str(error)) from error
     except sqlite3.Error as error:
         raise UsageProblem(f"{path}: cannot be judged: {error}; judge a copy that can be written") from error
     except KeyError as error:
         raise UsageProblem(f"{path}: the run ended before it wrote down what it was ({error})") from error
-    if report_dir is not None:
-        write_reports(summary, report_dir)
-    show(summary)
-    return summary.exit_code
 
 
 def plan(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
@@ -301,15 +328,14 @@ def _show_replayed(summary: Summary, hindrance: str) -> ExitCode:
 
 
 def write_reports(summary: Summary, folder: Path) -> None:
-    """Write the run's JSON summary, JUnit and Allure results, and pictures of calls that met, into `folder`."""
+    """Write the run's page, JSON summary, JUnit and Allure results, and pictures of calls that met, into `folder`."""
     from conformance.report.allure import write_allure
-    from conformance.report.document import document
-    from conformance.report.junit import junit
+    from conformance.report.forms import ALWAYS
     from conformance.report.timeline import picture
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "summary.json").write_text(document(summary), encoding="utf-8")
-    (folder / "junit.xml").write_text(junit(summary), encoding="utf-8")
+    for name, form in ALWAYS.items():
+        (folder / name).write_text(form(summary), encoding="utf-8")
     write_allure(summary, folder / "allure")
     for old in folder.glob("timeline-*.svg"):
         old.unlink()

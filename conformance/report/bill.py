@@ -1,4 +1,4 @@
-"""What a run cost: the credits that its tasks were seen to cost, by the rows and families for which they were made."""
+"""What a run took: requests, and what its tasks were seen to cost, by the rows and families that they were for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ if TYPE_CHECKING:
     from conformance.journal import Journal
 
 SHARED: Final = "shared"
-"""In place of a family: the tasks that all stories share."""
+"""In place of a family: what all stories share, and what is done for the run as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bill:
     """Credits by what was seen, beside those that are still expected of tasks nobody saw the price of.
 
-    Each task counts for one family, that of the first row at which its story aims, and for every row at which it aims.
+    Each task and each request counts for one family, that of the first row at which its story aims; a task counts for
+    every row at which it aims.
     """
 
     spent: Decimal
     expected: Decimal
     families: Mapping[str, Decimal]
     rows: Mapping[str, Decimal]
+    requests: Mapping[str, int]
 
 
 def bill(journal: Journal) -> Bill:
@@ -39,13 +41,21 @@ def bill(journal: Journal) -> Bill:
             expected += expense.expected or 0
             continue
         aimed = aims.get(expense.story, ())
-        families[aimed[0].partition("-")[0] if aimed else SHARED] += expense.charged
+        families[_family(aimed)] += expense.charged
         for row in aimed:
             rows[row] += expense.charged
+    requests: dict[str, int] = defaultdict(int)
+    for story, sent in journal.requests_of_stories().items():
+        requests[_family(aims.get(story, ()))] += sent
     kept = {family: spent for family, spent in sorted(families.items()) if spent}
     return Bill(
         spent=sum(kept.values(), Decimal(0)),
         expected=expected,
         families=kept,
         rows={row: spent for row, spent in rows.items() if spent},
+        requests=dict(sorted(requests.items())),
     )
+
+
+def _family(aimed: tuple[str, ...]) -> str:
+    return aimed[0].partition("-")[0] if aimed else SHARED

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from conformance.account import LEDGER, noise
 from conformance.checks import CHECKS, judgements
@@ -33,17 +34,25 @@ if TYPE_CHECKING:
     from conformance.story import Terms
 
 _MOST_KEPT = 20
+_BEFORE: Final = 6
+_AFTER: Final = 3
+_MOST_NAMED: Final = 4
+_NAMED: Final = re.compile(r"exchanges? (\d{1,9})(?: and (\d{1,9}))?")
 WORST_FIRST = tuple(Verdict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One requirement with what the run says of it, the first exchange that broke it, and those that it met."""
+    """One requirement with what the run says of it, the first exchange that broke it, and those that it met.
+
+    The `scene` is that exchange amid the others of its story, with those that it met and those that the finding names.
+    """
 
     requirement: Requirement
     ruling: Ruling
     evidence: Exchange | None = None
     history: tuple[Exchange, ...] = ()
+    scene: tuple[Exchange, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +145,13 @@ def summarise(journal: Journal, *, today: date | None = None, gate: Gate = MUSTS
     rows = []
     for requirement in catalogue().values():
         if requirement.id in only and not requirement.planned:
-            made = ruling(requirement.id, requirement.level, found.get(requirement.id, []), facts)
-            history = journal.each(made.broken[0].history if made.broken else ())
-            rows.append(Row(requirement=requirement, ruling=made, evidence=_evidence(journal, made), history=history))
+            rows.append(
+                _row(
+                    journal,
+                    requirement,
+                    ruling(requirement.id, requirement.level, found.get(requirement.id, []), facts),
+                )
+            )
         elif requirement.planned:
             rows.append(Row(requirement=requirement, ruling=_planned(requirement)))
     return Summary(
@@ -162,9 +175,27 @@ def _by_requirement(journal: Journal) -> dict[str, list[Judgement]]:
     return found
 
 
-def _evidence(journal: Journal, made: Ruling) -> Exchange | None:
-    number = made.broken[0].exchange if made.broken else None
-    return journal.exchange(number) if number is not None else None
+def _row(journal: Journal, requirement: Requirement, made: Ruling) -> Row:
+    if not made.broken:
+        return Row(requirement=requirement, ruling=made)
+    first = made.broken[0]
+    history = journal.each(first.history)
+    return Row(
+        requirement=requirement,
+        ruling=made,
+        evidence=None if first.exchange is None else journal.exchange(first.exchange),
+        history=history,
+        scene=_scene(journal, first, history),
+    )
+
+
+def _scene(journal: Journal, finding: Judgement, history: tuple[Exchange, ...]) -> tuple[Exchange, ...]:
+    near = () if finding.exchange is None else journal.around(finding.exchange, before=_BEFORE, after=_AFTER)
+    said = _NAMED.findall(f"{finding.wanted} {finding.got}")[:_MOST_NAMED]
+    named = journal.each(int(number) for pair in said for number in pair if number)
+    return tuple(
+        sorted({each.number: each for each in (*near, *named, *history)}.values(), key=lambda each: each.number)
+    )
 
 
 def _planned(requirement: Requirement) -> Ruling:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LONGEST = 400
 _LONGEST_BODY = 4000
 _PLAIN = frozenset(string.printable[:-5]) - {"'", "\\"}
-_MARKS = {
+MARKS = {
     Verdict.FAIL: "✗",
     Verdict.WARN: "!",
     Verdict.KNOWN: "~",
@@ -110,6 +110,26 @@ def _way(request: Request) -> list[str]:
     return [*method, "--path-as-is"] if "/." in request.url else method
 
 
+def tone(summary: Summary) -> Verdict:
+    """The verdict whose mark and colour a run wears as a whole, whatever the gate."""
+    if summary.code_at(MUSTS) is ExitCode.PASSED:
+        return Verdict.KNOWN if _excused(summary) else Verdict.PASS
+    return Verdict.FAIL if summary.code_at(MUSTS) is ExitCode.FAILED else Verdict.INCONCLUSIVE
+
+
+def saying(summary: Summary) -> str:
+    """What the run is worth, whatever the gate; where excuses alone make it pass, they are named."""
+    code, known = summary.code_at(MUSTS), _excused(summary)
+    excused = code is ExitCode.PASSED and known
+    return f"not conformant, by known failures alone: {', '.join(known)}" if excused else _SAYINGS[code]
+
+
+def _excused(summary: Summary) -> list[str]:
+    """The MUST rows that are broken and listed as known."""
+    musts = [row for row in summary.asked if row.requirement.level == "MUST"]
+    return [row.requirement.id for row in musts if row.ruling.verdict is Verdict.KNOWN]
+
+
 def table(summary: Summary) -> list[tuple[Verdict, str]]:
     """One line a requirement that was asked for, the worst first; none where nothing could be learned at all."""
     if summary.notes.get("silence"):
@@ -151,17 +171,8 @@ def closing(summary: Summary) -> str:
     if stale:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
     asked = f", by {summary.gate}" if str(summary.gate) else ""
-    lines.append(f"{_saying(summary)} (exit {int(summary.exit_code)}{asked})")
+    lines.append(f"{saying(summary)} (exit {int(summary.exit_code)}{asked})")
     return "\n".join(lines)
-
-
-def _saying(summary: Summary) -> str:
-    """What the run is worth, whatever the gate; where excuses alone make it pass, they are named."""
-    code = summary.code_at(MUSTS)
-    musts = [row for row in summary.asked if row.requirement.level == "MUST"]
-    known = [row.requirement.id for row in musts if row.ruling.verdict is Verdict.KNOWN]
-    excused = code is ExitCode.PASSED and known
-    return f"not conformant, by known failures alone: {', '.join(known)}" if excused else _SAYINGS[code]
 
 
 def meetings(summary: Summary) -> list[str]:
@@ -194,8 +205,13 @@ def _choice(summary: Summary) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, without control characters, cut short: nothing that a target sent acts in a terminal."""
-    shown = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    shown = neutral(text[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def neutral(text: str) -> str:
+    """`text` on one line, as long as it is, with its control characters told by their escapes."""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _line(row: Row, said: dict[str, str]) -> str:
@@ -206,13 +222,19 @@ def _line(row: Row, said: dict[str, str]) -> str:
         counts += f", {len(made.broken)} broken"
     if made.undecided:
         counts += f", {made.undecided} undecided"
-    head = f"{_MARKS[made.verdict]} {row.requirement.id:<10}{row.requirement.level:<7}{made.verdict:<15}{counts}"
+    head = f"{MARKS[made.verdict]} {row.requirement.id:<10}{row.requirement.level:<7}{made.verdict:<15}{counts}"
     if made.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE, Verdict.KNOWN}:
         first = said.setdefault(made.reason, row.requirement.id)
         reason = printable(made.reason) if first == row.requirement.id else f"as {first}"
-        advised = "write " in made.reason or made.verdict is not Verdict.INCONCLUSIVE
-        head += f"\n    {reason}" if advised else f"\n    {reason}. {row.requirement.remedy}"
+        advice = remedy(row)
+        head += f"\n    {reason}. {advice}" if advice else f"\n    {reason}"
     return head
+
+
+def remedy(row: Row) -> str:
+    """What would settle a row that is inconclusive; nothing where its reason says that already."""
+    settled = row.ruling.verdict is not Verdict.INCONCLUSIVE or "write " in row.ruling.reason
+    return "" if settled else row.requirement.remedy
 
 
 def _quoted_bytes(content: bytes) -> str:
