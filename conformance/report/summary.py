@@ -194,7 +194,7 @@ def _scene(journal: Journal, finding: Judgement, history: tuple[Exchange, ...]) 
     said = _NAMED.findall(f"{finding.wanted} {finding.got}")[:_MOST_NAMED]
     named = journal.each(int(number) for pair in said for number in pair if number)
     return tuple(
-        sorted({each.number: each for each in (*near, *named, *history)}.values(), key=lambda each: each.number)
+        sorted({each.number: each for each in (*near, *named, *history)}.values(), key=lambda each: each.sent_at)
     )
 
 
