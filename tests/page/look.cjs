@@ -35,6 +35,22 @@ async function filters(page, faults) {
   }
 }
 
+async function prints(page, faults) {
+  await page.emulateMedia({ media: "print" });
+  const bodies = page.locator("details.row:not([open]) .source");
+  const closed = await bodies.evaluateAll((all) => all.filter((each) => !each.checkVisibility()).length);
+  if (closed) faults.push(`${closed} rows are not printed whole`);
+  if (await page.locator("#filter").isVisible()) faults.push("the filter is printed");
+}
+
+async function reads(browser, file, faults) {
+  const page = await browser.newPage();
+  await page.goto(`file://${path.resolve(file)}`);
+  if ((await shown(page)) !== (await page.locator("details.row").count())) faults.push("rows are hidden without scripts");
+  if (await page.locator("#filter").isVisible()) faults.push("a filter is shown that nothing moves");
+  await page.close();
+}
+
 async function look(browser, file, [scheme, width], faults) {
   const page = await browser.newPage();
   await page.setViewportSize({ width, height: 900 });
@@ -48,6 +64,8 @@ async function look(browser, file, [scheme, width], faults) {
   });
   await page.goto(address);
   if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) faults.push(`wider than ${width}`);
+  await prints(page, faults);
+  await page.emulateMedia({ media: "screen" });
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
@@ -59,14 +77,15 @@ async function look(browser, file, [scheme, width], faults) {
 (async () => {
   const [executablePath, ...files] = process.argv.slice(2);
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "chromium-"));
-  const browser = await chromium.launchPersistentContext(home, { executablePath, headless: true, args: QUIET });
-  const found = {};
-  for (const file of files) {
-    const faults = [];
-    for (const view of VIEWS) await look(browser, file, view, faults);
-    found[path.basename(file)] = [...new Set(faults)];
-  }
+  const options = { executablePath, headless: true, args: QUIET };
+  const found = Object.fromEntries(files.map((file) => [file, []]));
+  const browser = await chromium.launchPersistentContext(home, options);
+  for (const file of files) for (const view of VIEWS) await look(browser, file, view, found[file]);
   await browser.close();
+  const plain = await chromium.launchPersistentContext(home, { ...options, javaScriptEnabled: false });
+  for (const file of files) await reads(plain, file, found[file]);
+  await plain.close();
   fs.rmSync(home, { recursive: true, force: true });
-  console.log(JSON.stringify(found));
+  const told = Object.entries(found).map(([file, faults]) => [path.basename(file), [...new Set(faults)]]);
+  console.log(JSON.stringify(Object.fromEntries(told)));
 })();
