@@ -65,12 +65,12 @@ def catalogue() -> Mapping[str, Requirement]:
     return {row["id"]: _requirement(row) for row in _document()["requirements"]}
 
 
+@cache
 def rulings() -> Mapping[str, str]:
     """How the contract's silent and ambiguous passages are read, by the name of the ruling."""
     return dict(_document()["rulings"])
 
 
-@cache
 def _document() -> dict[str, Any]:
     return dict(yaml_document(catalogue_document().decode()))
 

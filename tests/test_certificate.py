@@ -99,8 +99,8 @@ def small_catalogue(folder: Path) -> Path:
     """A folder with the contract, and with a catalogue of a few rows."""
     folder.mkdir()
     shutil.copy(DOCUMENTS / "cancel-task.yaml", folder)
-    rows = yaml.safe_load((DOCUMENTS / "requirements.yaml").read_text(encoding="utf-8"))["requirements"]
-    kept = {"requirements": [row for row in rows if row["id"] in ROWS]}
+    whole = yaml.safe_load((DOCUMENTS / "requirements.yaml").read_text(encoding="utf-8"))
+    kept = {**whole, "requirements": [row for row in whole["requirements"] if row["id"] in ROWS]}
     (folder / "requirements.yaml").write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
     return folder
 
