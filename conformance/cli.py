@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -85,6 +85,22 @@ class _Commands(_Command, click.Group):
     """The commands, each of that kind."""
 
     command_class = _Command
+
+
+def _end(work: Callable[[], ExitCode], *problems: type[BaseException]) -> NoReturn:
+    """Do the work of a command, and end as it says; a usage problem is a sentence, whatever else breaks our fault."""
+    from conformance.running import UsageProblem
+
+    usage: tuple[type[BaseException], ...] = (UsageProblem, *problems)
+    try:
+        code = work()
+    except usage as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.USAGE
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
+        traceback.print_exc()
+        code = ExitCode.OUR_FAULT
+    sys.exit(code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -170,7 +186,7 @@ def run(  # noqa: PLR0917 - one parameter an option
       CONFORMANCE_OWNER_KEY=sk-… cancel-conformance run --base-url https://staging.example.com/v1
       cancel-conformance run --target staging.toml --depth certify --set budget.credits=20
     """
-    from conformance.running import Asked, UsageProblem, carry_out
+    from conformance.running import Asked, carry_out
 
     if stranger is not None:
         from conformance.reference.strangers import Company
@@ -194,12 +210,7 @@ def run(  # noqa: PLR0917 - one parameter an option
         stranger=stranger,
         gate=Gate(level=Level(gate), proof=fail_on_inconclusive),
     )
-    try:
-        code = carry_out(asked, os.environ)
-    except UsageProblem as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    sys.exit(code)
+    _end(lambda: carry_out(asked, os.environ))
 
 
 @main.command()
@@ -218,14 +229,9 @@ def judge(
     Example:
       cancel-conformance judge reports/latest/journal.sqlite
     """
-    from conformance.running import UsageProblem, judge_recorded
+    from conformance.running import judge_recorded
 
-    try:
-        code = judge_recorded(journal, report_dir, Gate(level=Level(gate), proof=fail_on_inconclusive))
-    except UsageProblem as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    sys.exit(code)
+    _end(lambda: judge_recorded(journal, report_dir, Gate(level=Level(gate), proof=fail_on_inconclusive)))
 
 
 @main.command()
@@ -260,7 +266,7 @@ def plan(  # noqa: PLR0917 - one parameter an option
       cancel-conformance plan --target staging.toml
       cancel-conformance plan --target staging.toml --depth smoke --only BILL --set budget.credits=5
     """
-    from conformance.running import Asked, UsageProblem
+    from conformance.running import Asked
     from conformance.running import plan as tell_plan
 
     asked = Asked(
@@ -272,12 +278,7 @@ def plan(  # noqa: PLR0917 - one parameter an option
         keyword=keyword,
         seed=seed,
     )
-    try:
-        code = tell_plan(asked, os.environ)
-    except UsageProblem as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    sys.exit(code)
+    _end(lambda: tell_plan(asked, os.environ))
 
 
 @main.command()
@@ -299,18 +300,10 @@ def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> Non
       cancel-conformance sweep reports/latest/journal.sqlite
       cancel-conformance sweep reports/latest/journal.sqlite --target staging.toml
     """
-    from conformance.running import Asked, UsageProblem
+    from conformance.running import Asked
     from conformance.running import sweep as end_what_is_left
 
-    try:
-        code = end_what_is_left(journal, Asked(target=target, overrides=overrides), os.environ)
-    except UsageProblem as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
-        traceback.print_exc()
-        code = ExitCode.OUR_FAULT
-    sys.exit(code)
+    _end(lambda: end_what_is_left(journal, Asked(target=target, overrides=overrides), os.environ))
 
 
 @main.command()
@@ -340,21 +333,13 @@ def replay(  # noqa: PLR0917 - one parameter an option
       cancel-conformance replay reports/latest/replay-BILL-9.json --target staging.toml
       cancel-conformance replay replay-IDENT-4.json --fault accepts-both-identifiers
     """
-    from conformance.running import Asked, UsageProblem
+    from conformance.running import Asked
     from conformance.running import replay as tell_again
 
     asked = Asked(
         target=target, base_url=base_url, overrides=overrides, contract=contract, report_dir=report_dir, fault=fault
     )
-    try:
-        code = tell_again(file, asked, os.environ)
-    except UsageProblem as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
-        traceback.print_exc()
-        code = ExitCode.OUR_FAULT
-    sys.exit(code)
+    _end(lambda: tell_again(file, asked, os.environ))
 
 
 @main.command()
@@ -544,21 +529,13 @@ def certify(  # noqa: PLR0917 - one parameter an option
     from conformance.certificate.envelope import NoKey
     from conformance.certificate.issue import NoMatrix, Notary
     from conformance.certificate.statement import Scope
-    from conformance.running import Asked, UsageProblem
+    from conformance.running import Asked
     from conformance.running import certify as run_and_certify
 
     asked = Asked(
         target=target, base_url=base_url, overrides=overrides, depth="certify", seed=seed, report_dir=report_dir
     )
-    try:
-        code = run_and_certify(asked, os.environ, Notary(Scope(profile), key, selftest), out)
-    except (UsageProblem, NoKey, NoMatrix) as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
-        traceback.print_exc()
-        code = ExitCode.OUR_FAULT
-    sys.exit(code)
+    _end(lambda: run_and_certify(asked, os.environ, Notary(Scope(profile), key, selftest), out), NoKey, NoMatrix)
 
 
 @main.command()
@@ -637,18 +614,12 @@ def report(journal: Path, *, anew: bool, **forms: Path | None) -> None:
       cancel-conformance report reports/latest/journal.sqlite --html report.html
       cancel-conformance report reports/latest/journal.sqlite --markdown "$GITHUB_STEP_SUMMARY" --sarif cancel.sarif
     """
-    from conformance.running import UsageProblem
     from conformance.running import report as write_down
 
     wanted = {form: path for form, path in forms.items() if path is not None}
     if not wanted:
         raise click.UsageError(f"no form is asked for; give one of {', '.join(f'--{form} …' for form in forms)}")
-    try:
-        code = write_down(journal, wanted, anew=anew)
-    except UsageProblem as error:
-        click.echo(str(error), err=True)
-        code = ExitCode.USAGE
-    sys.exit(code)
+    _end(lambda: write_down(journal, wanted, anew=anew))
 
 
 if __name__ == "__main__":

@@ -271,3 +271,19 @@ def test_a_usage_problem_is_an_exception_of_its_own() -> None:
     """So that no traceback of ours is ever taken for the user's mistake."""
     assert not issubclass(UsageProblem, ValueError | KeyError | OSError)
     assert CONTRACT.source.endswith("cancel-task.yaml")
+
+
+@pytest.mark.parametrize(("broken", "code"), [(ValueError("a bug"), 4), (UsageProblem("write it so"), 2)])
+def test_what_breaks_in_a_command_is_told_from_what_was_asked_wrongly(
+    say: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, broken: Exception, code: int
+) -> None:
+    """A trace and exit 4, or a sentence and exit 2; never a verdict on the target."""
+
+    def break_down(*_: object) -> None:
+        raise broken
+
+    monkeypatch.setattr("conformance.running.carry_out", break_down)
+    result = say("run")
+    assert result.exit_code == code
+    assert ("Traceback" in result.stderr) is (code == 4)
+    assert str(broken) in result.stderr
