@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -67,6 +68,9 @@ class Wire:
     server: StandIn
     journal: Journal
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and in all that is started there
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BeginRun = Callable[..., tuple[Run, StandIn]]
 Speak = Callable[..., Wire]
