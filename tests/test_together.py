@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
+import ssl
+import threading
 import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from stand_in import Heard, answer, nowhere
 
 from conformance.target.call import Call
@@ -13,6 +24,8 @@ from conformance.target.raw import head_bytes
 from conformance.target.together import Flight, Shot, fired
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Speak
 
 TASK = "task_01JZ8Q4M7T9V2K5XNB3CWEH6RD"
@@ -110,3 +123,63 @@ def test_whoever_gives_up_on_half_a_request_is_sent_whole_ones(speak: Speak) -> 
     assert lost.answer is None
     assert heard.answer is not None
     assert [way for way, _, _ in wire.journal.volleys()] == ["last byte held back", "whole requests"]
+
+
+def own_certificate(folder: Path) -> Path:
+    """A key and a certificate of this machine's loopback address, in one file."""
+    key, name, now = generate_private_key(SECP256R1()), x509.Name([]), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=True)
+        .sign(key, SHA256())
+    )
+    file = folder / "own.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(secret + made.public_bytes(Encoding.PEM))
+    return file
+
+
+@contextmanager
+def secured(certificate: Path, heard_at: list[float]) -> Iterator[str]:
+    """A server behind TLS that answers each connection's request, and keeps when it had heard all of it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def answer_one(plain: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(plain, server_side=True) as channel:
+            received = b""
+            while not received.endswith(b"\r\n\r\n"):
+                received += channel.recv(1 << 12)
+            heard_at.append(time.monotonic())
+            channel.sendall(SHOWN)
+
+    def listen() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer_one, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=listen, daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/v1"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_the_last_byte_is_held_back_behind_tls_too(tmp_path: Path) -> None:
+    """What is complete but for one byte is no request, and each gets its answer."""
+    certificate, heard_at = own_certificate(tmp_path), list[float]()
+    with secured(certificate, heard_at) as base_url:
+        context = ssl.create_default_context(cafile=str(certificate))
+        start = time.monotonic() + 0.2
+        shots = [shot(base_url) for _ in range(4)]
+        flights = fired(shots, timeout=5.0, most=_MOST, context=context, start_at=start)
+    assert [flight.answer and flight.answer[0] for flight in flights] == [200] * 4
+    assert start <= min(heard_at)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_loss(tmp_path: Path) -> None:
+    """No key leaves for a host that cannot say who it is."""
+    with secured(own_certificate(tmp_path), []) as base_url:
+        [flight] = fired([shot(base_url)], timeout=5.0, most=_MOST, context=ssl.create_default_context())
+    assert isinstance(flight.lost, ssl.SSLCertVerificationError)
