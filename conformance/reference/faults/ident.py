@@ -225,7 +225,7 @@ class CancelsTheLatestWhenUnnamed(Fault, Service):
     """Takes a call without an identifier to mean the latest task."""
 
     breaks = ("IDENT-6",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     def target(self, call: CancelCall) -> Identifier:
         """Guess."""
@@ -263,7 +263,7 @@ class CancelsNothingWhenUnnamed(Fault, Api):
     """Answers 200 with an empty list of tasks to a call without an identifier."""
 
     breaks = ("IDENT-6",)
-    also = (*OTHERS, "ERR-1")
+    also = (*OTHERS, "ERR-1", "ERR-7")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Cancel each of no tasks."""
