@@ -69,10 +69,11 @@ _DISTURB: Final = (
 )
 _BEGIN: Final = (
     "INSERT INTO exchange (story, operation, role, method, url, headers, content, path_id, sent_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number"
+    " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?"
 )
 _IN_FLIGHT: Final = "SELECT count(*) FROM exchange WHERE ended_at IS NULL AND sent_at > ?"
 _FIRST_WAITING: Final = "SELECT teller FROM waiting WHERE until > ? ORDER BY number LIMIT 1"
+_BEGIN_IF_THERE_IS_ROOM: Final = f"{_BEGIN} WHERE ({_IN_FLIGHT}) < ? AND NOT EXISTS ({_FIRST_WAITING}) RETURNING number"
 _BURY_EXCHANGES: Final = (
     "UPDATE exchange SET ended_at = :instant, lost = :lost WHERE ended_at IS NULL"
     " AND story IN (SELECT number FROM story WHERE teller = coalesce(:teller, teller))"
@@ -216,21 +217,7 @@ class Journal:
 
     def begin_exchange(self, story: int, request: Request, sent_at: float) -> int:
         """A request that is about to leave; the number of its exchange."""
-        path_id = request.path_id
-        row = self.connection.execute(
-            _BEGIN,
-            (
-                story,
-                request.operation.value,
-                request.role,
-                request.method,
-                request.url,
-                json.dumps(request.headers),
-                request.content,
-                None if path_id is None else path_id.encode("utf-8", "surrogatepass"),
-                sent_at,
-            ),
-        ).fetchone()
+        row = self.connection.execute(f"{_BEGIN} RETURNING number", _begun(story, request, sent_at)).fetchone()
         return int(row[0])
 
     def begin_exchanges(
@@ -246,6 +233,10 @@ class Journal:
         """
         if self._keeper is not None and (self._keeper != os.getppid() or self.pool.learned(_DISMISSED)):
             raise RunOver("the run that this process took part in is over")
+        if len(requests) == 1:
+            values = (*_begun(story, requests[0], sent_at), since, at_most, sent_at)
+            if row := self.connection.execute(_BEGIN_IF_THERE_IS_ROOM, values).fetchone():
+                return [int(row[0])]
         with self.transaction():
             execute = self.connection.execute
             first = execute(_FIRST_WAITING, (sent_at,)).fetchone()
@@ -414,9 +405,10 @@ class Journal:
             found[requirement] = (*found.get(requirement, ()), reason)
         return found
 
-    def judgements(self) -> Iterator[Counted]:
-        """All judgements, story by story."""
-        for row in self.connection.execute("SELECT * FROM judgement ORDER BY story, rowid"):
+    def judgements(self, of: int | None = None) -> Iterator[Counted]:
+        """All judgements, story by story, or those `of` one."""
+        wanted = "SELECT * FROM judgement WHERE story = coalesce(?, story) ORDER BY story, rowid"
+        for row in self.connection.execute(wanted, (of,)):
             story, requirement, outcome, exchange, wanted, got, why, premises, account, history, times = row
             judgement = Judgement(
                 outcome=Outcome(outcome),
@@ -547,6 +539,20 @@ def _connect(path: str) -> sqlite3.Connection:
 def _storable(text: str) -> str:
     """SQLite's text is UTF-8, which has no lone surrogates: those are told by their escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _begun(story: int, request: Request, sent_at: float) -> tuple[object, ...]:
+    return (
+        story,
+        request.operation.value,
+        request.role,
+        request.method,
+        request.url,
+        json.dumps(request.headers),
+        request.content,
+        None if request.path_id is None else request.path_id.encode("utf-8", "surrogatepass"),
+        sent_at,
+    )
 
 
 def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:

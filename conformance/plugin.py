@@ -5,6 +5,7 @@ It sleeps unless the suite's own tests are collected, so that it does no harm in
 
 from __future__ import annotations
 
+import gc
 import re
 import secrets
 import zlib
@@ -173,6 +174,7 @@ def begin(run: Run) -> None:
     """Begin a run, or write down why nothing can be learned from its target."""
     from conformance.run import Unreachable
 
+    gc.freeze()  # what was loaded by now stays, and need not be looked through again and again
     try:
         run.begin()
     except Unreachable as error:

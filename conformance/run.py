@@ -45,9 +45,6 @@ _SILENT_STORIES: Final = 3
 _NEAR: Final = 0.02
 """Seconds in which a target near by answers: there nothing is won by asking side by side."""
 
-_IDLE: Final = 0.2
-"""How many seconds nothing of ours happens, at the least, between two readings of an account."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -214,10 +211,10 @@ class Run:
         """Whether any of the rows is asked for in this run."""
         return bool(set(requirements) & set(self.order.only))
 
-    def worth_another_look(self) -> list[Kept]:
-        """The stories to look at again, as many as the depth has it, once every task in them is past its natural end.
+    def worth_another_look(self) -> list[tuple[float, Kept]]:
+        """The stories to look at again, as many as the depth has it, with the instant from which that is of use.
 
-        This is the one wait that all stories share. Those that have just ended are left out, if there are others.
+        By then every task in them is past its natural end. Those that have just ended are left out, if there are others.
         """
         watch, now = self.order.depth.watch, time.monotonic()
         kept = self.journal.stories_told()
@@ -229,12 +226,8 @@ class Run:
         rest = ended if len(ended) >= looks else others
         step = max(1, len(rest) // looks)
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
-        until = max((max(due[each.number], each.until + watch) for each in chosen), default=now)
-        until = max([until, *(telling.listens_until() for telling in self.listening.values())])
-        self.read_accounts()
-        time.sleep(max(_IDLE, until - now))
-        self.read_accounts()
-        return chosen
+        heard = {number: telling.listens_until() for number, telling in self.listening.items()}
+        return [(max(due[each.number], each.until + watch, heard.get(each.number, 0.0)), each) for each in chosen]
 
     def watched_until(self, own: Iterable[Task]) -> float:
         """The instant by which each of the tasks would have ended undisturbed, as far as that is known."""

@@ -89,8 +89,8 @@ class Teller:
             self._current = None
 
     def pause(self, seconds: float) -> None:
-        """Let time pass."""
-        time.sleep(seconds)
+        """Let time pass, if there is any left."""
+        time.sleep(max(0.0, seconds))
 
     def others(self) -> tuple[str, ...]:
         """The roles beside the owner's whose keys are valid.
@@ -284,10 +284,9 @@ class Telling:
             self.ears.append(Ear(stage.task, subscription))
         return stage
 
-    def listen(self, task: Task) -> None:
-        """Open an event stream of a task, and follow it beside what is said; nothing, where the target has none."""
-        ear = self._run.ears.stream(task)
-        if ear is not None:
+    def listen(self, *tasks: Task) -> None:
+        """Open event streams, and follow them beside what is said; nothing, where the target has none."""
+        for ear in self._run.ears.streams(tasks):
             self.ears.append(ear)
             self._overhear(ear)
 

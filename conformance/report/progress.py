@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from conformance.run import Run
 
 _SHORTEST: Final = 1.0
+_BLINK: Final = 0.1
+"""Seconds between two changes of the live line."""
 
 
 class Progress:
@@ -42,12 +44,14 @@ class Progress:
     def told(self, family: str, run: Run) -> None:
         """One more test has told its stories."""
         self._done += 1
-        spent = self._spent(run)
+        if time.monotonic() < self._next_line:
+            return
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, description=f"{family:<7}{spent}")
-        elif family != self._family and time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _BLINK
+            self._bar.update(self._task, completed=self._done, description=f"{family:<7}{self._spent(run)}")
+        elif family != self._family:
             self._family, self._next_line = family, time.monotonic() + self._pause
-            self._stream.write(f"{family:<7} {self._done} of {self._total} tests, {spent}{self._left()}\n")
+            self._stream.write(f"{family:<7} {self._done} of {self._total} tests, {self._spent(run)}{self._left()}\n")
             self._stream.flush()
 
     def end(self) -> None:

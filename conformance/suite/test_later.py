@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from conformance.strategies import FORMS
 from conformance.target.abreast import abreast
 from conformance.teller import Telling
+from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
     from conformance.exchange import Form
@@ -17,25 +19,33 @@ if TYPE_CHECKING:
     from conformance.teller import Teller
     from conformance.verdict import Judgement
 
+_IDLE: Final = 0.2
+"""How many seconds nothing of ours happens between two readings of an account."""
+
 
 @pytest.mark.aims("STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "NOTIFY-1", "NOTIFY-2")
 @pytest.mark.last
 def test_looking_again(teller: Teller) -> None:
     """One wait for all stories together; then queries and further cancels, each form in its turn."""
     run = teller.run
-    again = [(kept, (None, *FORMS)[index % 4]) for index, kept in enumerate(run.worth_another_look())]
-    found = abreast([partial(_look_again, teller, *each) for each in again], run.breadth)
+    run.read_accounts()
+    teller.pause(_IDLE)
+    run.read_accounts()
+    looks = [(*each, (None, *FORMS)[index % 4]) for index, each in enumerate(run.worth_another_look())]
+    looks.sort(key=lambda look: look[0])  # the soonest first, so that all share one wait
+    found = abreast([partial(_look_again, teller, *look) for look in looks], run.breadth)
     teller.broken += [judgement for new in found for judgement in new]
     run.read_accounts()
-    teller.pause(0.25)
+    teller.pause(_IDLE)
     run.read_accounts()
     teller.broken += run.close_accounts()
 
 
-def _look_again(teller: Teller, kept: Kept, form: Form | None) -> list[Judgement]:
-    """What is newly broken by another look at a story."""
+def _look_again(teller: Teller, instant: float, kept: Kept, form: Form | None) -> list[Judgement]:
+    """What is newly broken by a look at a story from some instant on."""
+    told = teller.run.journal.judgements(kept.number)
+    known = {each.judgement.requirement for each in told if each.judgement.outcome is Outcome.BROKEN}
+    teller.pause(instant - time.monotonic())
     telling = Telling.resumed(teller, kept.number)
-    telling.judge()
-    known = set(telling.broken)
     telling.look_again(kept, cancel_as=form)
-    return [judgement for judgement in telling.broken if judgement not in known]
+    return [judgement for judgement in telling.broken if judgement.requirement not in known]

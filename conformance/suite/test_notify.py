@@ -32,8 +32,7 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
     story = teller.story()
     tasks = (_running(story), story.task(callback=True))
     task, other = tasks if running else reversed(tasks)
-    for each in (task, task, other):
-        story.listen(each)
+    story.listen(task, task, other)
     story.cancel(by(forms[0], task))
     if late:
         story.listen(task)
@@ -51,9 +50,7 @@ def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: boo
     story = teller.story()
     completing = story.begin(State.COMPLETED, variant=0, callback=True)
     cancelled = story.begin(State.COMPLETED, variant=0, callback=True)
-    story.listen(cancelled)
-    if early:
-        story.listen(completing)
+    story.listen(cancelled, *([completing] if early else []))
     story.cancel(by(form, cancelled))
     story.query(cancelled)
     story.wait(completing)

@@ -33,7 +33,10 @@ _SHOTS: Final[dict[Step, int]] = {"start": 4, "end": 6}
 _WIDTH = 0.003
 _FINE = 0.001
 _READY = 0.02
-_FILLED = 0.8
+_FILLED = 0.9
+_SPACE = 1.5
+"""Between two volleys, in units of what it takes to make one ready."""
+
 _LOOKED_AT = 0.5
 _LISTENED_TO = 0.25
 _PATIENCE = 30.0
@@ -167,31 +170,71 @@ def _poller(task: Task, choice: Random, width: float = _WIDTH) -> Timed:
 
 
 def _shots(teller: Teller, choice: Random, step: Step) -> None:
-    """A scout shows when such tasks take the step; then one task after the other is cancelled about that age."""
-    most, story = teller.most_at_once, teller.story(alone=True)
+    """A scout shows when such tasks take the step; others are cancelled about that age, one after the other."""
+    story = teller.story(alone=True)
     story.account()
-    _scout(teller, story, step)
+    lasts = teller.run.provision.lasted(State.COMPLETED)
+    if lasts is None:
+        raise OutOfReach("no task was seen to complete by itself, so no cancel can be aimed at what it does on the way")
+    scout = _scout(story, step)
     round_trip = min(each.ended_at - each.sent_at for each in story.exchanges)
     ready = max(_READY, 4 * round_trip)
     brief = teller.run.order.depth.stories < 1
     shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
-    together = max(1, min(shots, int(_aim(story, step).low * _FILLED / (2 * ready))))
+    if step == "start":
+        _watch(story, scout, lasts)
+    age = lasts if step == "end" else _aim(story, step).low
+    together = max(1, min(shots, int(age * _FILLED / (_SPACE * ready))))
     for number in range(_MOST_ROUNDS):
         if number >= rounds and any(met for _, _, met in raced(story.told(), step)):
             break
         for first in range(0, shots, together):
             batch = []
             for index in range(first, min(first + together, shots)):
+                time.sleep(_SPACE * ready if together > 1 else 0)
                 batch.append(story.begin(State.COMPLETED, variant=index, races=step))
-                time.sleep(2 * ready if together > 1 else 0)
+            if step == "end" and number == first == 0:
+                _watch(story, scout, lasts)
             for task in batch:
-                _shoot(story, task, choice, round_trip=round_trip, pollers=most - 1)
+                _shoot(story, task, choice, round_trip=round_trip, pollers=teller.most_at_once - 1)
         story.account()
         story.look()
-        story.wait_out(0.0 if brief else _WORTH_WAITING)
-        story.look()
-        story.account()
+    story.wait_out(0.0 if brief else _WORTH_WAITING)
+    story.look()
+    story.account()
     story.verify()
+
+
+def _scout(story: Telling, step: Step) -> Task:
+    """A task that is left alone until it has taken the step.
+
+    Raises:
+        OutOfReach: it cannot be submitted.
+    """
+    scout = story.begin(State.COMPLETED, variant=0, races=step)
+    if scout.submitted_at is None:
+        raise OutOfReach("a race begins with a submit; write [states.completed] submit beside the hook")
+    return scout
+
+
+def _watch(story: Telling, scout: Task, lasts: float) -> None:
+    """Ask for the scout, ever more often towards the step, until it has taken it; then cancel it.
+
+    Raises:
+        OutOfReach: it does not take it.
+    """
+    assert scout.submitted_at is not None  # noqa: S101 - it would be no scout
+    to_end = scout.races == "end"
+    before = LIVE if to_end else {State.PENDING}
+    patience = max(_PATIENCE, 3 * lasts)
+    while (age := time.monotonic() - scout.submitted_at) < patience:
+        state = story.shows(story.query(scout))
+        if state is not None and state not in before:
+            story.cancel(by(Form.PATH, scout))
+            return
+        far = to_end and age < lasts * _FILLED
+        time.sleep(lasts / 20 if far else max(_FINE, lasts / 200 if to_end else age / 50))
+    raise OutOfReach(f"a task was watched for {patience:.0f} s and did not {scout.races}")
 
 
 def _shoot(story: Telling, task: Task, choice: Random, *, round_trip: float, pollers: int) -> None:
@@ -212,27 +255,3 @@ def _aim(story: Telling, step: Step) -> Stretch:
     where = stretch(story.told(), step)
     assert where is not None  # noqa: S101 - the scout was seen to take it
     return where
-
-
-def _scout(teller: Teller, story: Telling, step: Step) -> None:
-    """Watch one task closely until it takes the step.
-
-    Raises:
-        OutOfReach: it does not.
-    """
-    lasts = teller.run.provision.lasted(State.COMPLETED)
-    if lasts is None:
-        raise OutOfReach("no task was seen to complete by itself, so no cancel can be aimed at what it does on the way")
-    scout = story.begin(State.COMPLETED, variant=0, races=step)
-    if scout.submitted_at is None:
-        raise OutOfReach("a race begins with a submit; write [states.completed] submit beside the hook")
-    before = LIVE if step == "end" else {State.PENDING}
-    patience = max(_PATIENCE, 3 * lasts)
-    while (age := time.monotonic() - scout.submitted_at) < patience:
-        state = story.shows(story.query(scout))
-        if state is not None and state not in before:
-            story.cancel(by(Form.PATH, scout))
-            return
-        far = step == "end" and age < lasts * _FILLED
-        time.sleep(lasts / 20 if far else max(_FINE, lasts / 200 if step == "end" else age / 50))
-    raise OutOfReach(f"a task was watched for {patience:.0f} s and did not {step}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import ssl
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import httpcore
+
+_BRIEF: Final = 16 << 10
 
 
 class Deadline(threading.local):
@@ -50,15 +53,27 @@ class BoundedNetwork(httpcore.NetworkBackend):
 
 
 class _Bounded(httpcore.NetworkStream):
+    """Keeps what is written until it is long, or an answer is wanted: a head and its brief body leave together."""
+
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._kept = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with contextlib.suppress(httpcore.WriteError):  # there may be an answer that says why
+            self._flush(timeout)
         return self._stream.read(max_bytes, self._deadline.within(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.within(timeout))
+        self._kept += buffer
+        if len(self._kept) > _BRIEF:
+            self._flush(timeout)
+
+    def _flush(self, timeout: float | None) -> None:
+        kept, self._kept = self._kept, b""
+        if kept:
+            self._stream.write(kept, self._deadline.within(timeout))
 
     def close(self) -> None:
         self._stream.close()

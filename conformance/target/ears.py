@@ -17,7 +17,7 @@ from conformance.target.profile import Capability
 from conformance.target.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from conformance.journal import Journal
     from conformance.lawful import Task
@@ -78,18 +78,22 @@ class Ears:
             self._receiver.close()
         self._background.close()
 
-    def stream(self, task: Task) -> Ear | None:
-        """An event stream of `task`, once its first words have come; none where the target has no streams.
+    def streams(self, tasks: Iterable[Task]) -> list[Ear]:
+        """An event stream of each task, once its first words have come; none where the target has no streams.
 
-        There is none either where the profile's limit on requests in flight leaves no room beside the calls of a story.
+        There are no more either than the profile's limit on requests in flight leaves room for beside a story's calls.
         """
+        opened = [ear for task in tasks if (ear := self._stream(task)) is not None]
+        time.sleep(_BLINK if opened else 0.0)
+        return opened
+
+    def _stream(self, task: Task) -> Ear | None:
         if self._deaf[Capability.EVENT_STREAM] or self.open_streams() >= self._profile.limits.in_flight - 1:
             return None
         stream = Stream(self._client.opening(task.role, task.task_id), self._background)
         self._streams.append(stream)
         stream.wait(bool, stream.asked_at + _SHOWING)
         stream.wait(lambda heard: len(heard) > 1, time.monotonic() + _FIRST_WORDS)
-        time.sleep(_BLINK)
         return Ear(task, stream)
 
     def subscribe(self) -> Subscription | None:

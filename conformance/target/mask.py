@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from html.entities import html5
 from typing import Final
 
@@ -24,6 +25,9 @@ _TELLING: Final = 16
 
 _LONGEST: Final = 96
 _ALIGNMENTS: Final = (0, 1, 2)
+_BRIEF: Final = 128
+_REMEMBERED: Final = 2048
+"""So many brief texts, such as the names of headers, are known to show no key, or how they look without it."""
 
 
 class Mask:
@@ -32,16 +36,20 @@ class Mask:
     def __init__(self, keys: Iterable[str]) -> None:
         patterns = [pattern for key in sorted(set(keys), key=len, reverse=True) if key for pattern in _patterns(key)]
         self._spellings = [re.compile(pattern) for pattern in patterns]
+        self._remembered = lru_cache(_REMEMBERED)(self._masked)
 
     def content(self, content: bytes) -> bytes:
         """Bytes without keys."""
-        for spelling in self._spellings:
-            content = spelling.sub(SHOWN.encode(), content)
-        return content
+        return self._remembered(content) if len(content) <= _BRIEF else self._masked(content)
 
     def text(self, text: str) -> str:
         """Text without keys."""
         return self.content(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def _masked(self, content: bytes) -> bytes:
+        for spelling in self._spellings:
+            content = spelling.sub(SHOWN.encode(), content)
+        return content
 
 
 def _patterns(key: str) -> Iterator[bytes]:
@@ -66,15 +74,22 @@ def _mostly(characters: list[bytes]) -> bytes:
 
 
 def _spellings(char: str) -> bytes:
-    """A character as text, JSON, a URL or HTML may have it, in either case."""
+    """A character as text, JSON, a URL or HTML may have it, in either case.
+
+    Every branch begins with one certain byte, so that `re` skips what begins with none of them.
+    """
     codes = {ord(char.lower()), ord(char.upper())}
     hexes = b"|".join(_folded_text(f"{code:02x}") for code in codes)
     names = b"|".join(name.rstrip(";").encode() for name, value in html5.items() if value == char)
     entity = b"|".join([b"#0{0,5}%d" % code for code in codes] + [b"#[xX]0{0,5}(?:%s)" % hexes, *filter(None, [names])])
     return (
         rb"(?:&(?:amp;)?(?:" + entity + rb");?|%(?:25){0,2}(?:" + hexes + rb")"
-        rb"|\\{1,4}(?:[uU]00|x)(?:" + hexes + rb")|\\{0,4}" + _folded(char) + rb")"
+        rb"|\\\\{0,3}(?:(?:[uU]00|x)(?:" + hexes + rb")|" + _folded(char) + rb")|" + _either(char) + rb")"
     )
+
+
+def _either(char: str) -> bytes:
+    return b"|".join(re.escape(case.encode()) for case in sorted({char.lower(), char.upper()}))
 
 
 def _folded(char: str) -> bytes:

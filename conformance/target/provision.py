@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AUTO: Final = "\0auto"
 """In place of an `out_task_id`: an ordinary one of our own."""
 
-_FIRST_PAUSE: Final = 0.01
+_FIRST_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 2.0
 _WITHIN: Final = {State.PENDING: 30.0, State.RUNNING: 120.0, State.COMPLETED: 600.0, State.FAILED: 600.0}
 _SHARED: Final = (State.COMPLETED, State.FAILED)
