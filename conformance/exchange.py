@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from email.message import Message
 from enum import Enum, StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -264,6 +264,7 @@ def _refuses(status: int) -> bool:
     return status in _REFUSALS and status not in _NOT_NOW
 
 
+@lru_cache(maxsize=64)
 def _says_json(content_type: str | None) -> bool:
     """Whether a body is declared to be what it is, JSON in UTF-8."""
     declared = Message()

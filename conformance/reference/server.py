@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 wire or api,
                 loop="asyncio",
-                http="auto",
+                http="h11",  # it leaves odd methods and paths to the service, whatever else is installed
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
