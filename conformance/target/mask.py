@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from html.entities import html5
 from typing import Final
 
@@ -58,7 +58,7 @@ def _patterns(key: str) -> Iterator[bytes]:
         yield rb"(?i:(?<=bearer )|(?<=x-api-key: ))" + plain + rb"(?![\w-])"
         return
     alike = (key, *near_misses(key))
-    spelled = [_mostly([_spellings(char) for char in each]) for each in alike]
+    spelled = list(dict.fromkeys(_mostly([_spellings(char) for char in each]) for each in alike))
     yield b"|".join(spelled if len(key) >= _TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in spelled])
     yield b"|".join(_mostly([_in_base64(char) for char in code]) for each in alike for code in _base64s(each))
     yield b"|".join(_mostly([_folded(char) for char in each.encode().hex()]) for each in alike)
@@ -73,6 +73,7 @@ def _mostly(characters: list[bytes]) -> bytes:
     return b"".join(characters[:enough]) + rest + rb"[\w.~+/=-]*"
 
 
+@cache
 def _spellings(char: str) -> bytes:
     """A character as text, JSON, a URL or HTML may have it, in either case.
 
