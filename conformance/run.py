@@ -214,8 +214,8 @@ class Run:
     def worth_another_look(self) -> list[tuple[float, Kept]]:
         """The stories to look at again, as many as the depth has it, with the instant from which that is of use.
 
-        By then every task in them is past its natural end. Those that have just ended are left out, if there are others to
-        look at.
+        By then every task in them is past its natural end. Those that have just ended are left out, if any others are
+        there.
         """
         watch, now = self.order.depth.watch, time.monotonic()
         kept = self.journal.stories_told()
