@@ -39,6 +39,9 @@ FAMILY: Final = "family"
 _NAMES_THE_SUITE: Final = re.compile(r"\bconformance([./\\]suite\b|$)")
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
+_GARBAGE: Final = 10_000
+"""Objects after which to look for cycles: exchanges and stories make next to none."""
+
 
 
 class Handover:
@@ -175,6 +178,7 @@ def begin(run: Run) -> None:
     from conformance.run import Unreachable
 
     gc.freeze()  # what was loaded by now stays, and need not be looked through again and again
+    gc.set_threshold(_GARBAGE)
     try:
         run.begin()
     except Unreachable as error:
