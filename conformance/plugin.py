@@ -43,7 +43,6 @@ _GARBAGE: Final = 10_000
 """Objects after which to look for cycles: exchanges and stories make next to none."""
 
 
-
 class Handover:
     """Gives a session what the command line has worked out already."""
 
