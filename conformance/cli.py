@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from conformance import __version__
 from conformance.depth import DEPTHS
@@ -49,6 +50,40 @@ def _known_strangers(_context: click.Context, _parameter: click.Parameter, names
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
     return names
+
+
+def _complete_rows(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The families and requirements that may come next in a list of them, parted by commas."""
+    from conformance.requirements import catalogue
+
+    before, comma, begun = incomplete.rpartition(",")
+    told = {row.family: f"all of {row.family}" for row in catalogue().values()}
+    told |= {row.id: row.statement for row in catalogue().values()}
+    return [
+        CompletionItem(f"{before}{comma}{name}", help=help_)
+        for name, help_ in told.items()
+        if name.startswith(begun.upper()) and name not in before.upper().split(",")
+    ]
+
+
+def _complete_fault(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from conformance.reference.faults import FAULTS
+
+    return _named_so(FAULTS, incomplete)
+
+
+def _complete_stranger(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from conformance.reference.strangers import STRANGERS
+
+    return _named_so(STRANGERS, incomplete)
+
+
+def _named_so(variants: Mapping[str, type], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name, help=_deed(made)) for name, made in variants.items() if name.startswith(incomplete)]
+
+
+def _deed(variant: type) -> str:
+    return (variant.__doc__ or "").strip().partition("\n")[0]
 
 
 def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: str) -> int | None:
@@ -129,8 +164,20 @@ def main() -> None:
 @click.option(
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
-@click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
-@click.option("--stories", default="", metavar="ROWS", help="Tell only the stories that aim at these rows; judge all.")
+@click.option(
+    "--only",
+    default="",
+    metavar="ROWS",
+    shell_complete=_complete_rows,
+    help="Families and requirements, such as IDENT,BILL-2.",
+)
+@click.option(
+    "--stories",
+    default="",
+    metavar="ROWS",
+    shell_complete=_complete_rows,
+    help="Tell only the stories that aim at these rows; judge all.",
+)
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
 @click.option(
     "--jobs",
@@ -146,12 +193,14 @@ def main() -> None:
     "--fault",
     metavar="NAME",
     callback=_known_fault,
+    shell_complete=_complete_fault,
     help="Judge the reference service with one of its faults built in.",
 )
 @click.option(
     "--stranger",
     metavar="NAME",
     callback=_known_strangers,
+    shell_complete=_complete_stranger,
     help="Judge a lawful variant of the reference service, by its own profile; several are joined by `+`.",
 )
 @_gated
@@ -241,7 +290,13 @@ def judge(
 @click.option(
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
-@click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
+@click.option(
+    "--only",
+    default="",
+    metavar="ROWS",
+    shell_complete=_complete_rows,
+    help="Families and requirements, such as IDENT,BILL-2.",
+)
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
 @click.option("--seed", type=int, help="The seed that the run will have.")
 def plan(  # noqa: PLR0917 - one parameter an option
@@ -313,7 +368,13 @@ def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> Non
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
 @click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
-@click.option("--fault", metavar="NAME", callback=_known_fault, help="Replay on the reference service with that fault.")
+@click.option(
+    "--fault",
+    metavar="NAME",
+    callback=_known_fault,
+    shell_complete=_complete_fault,
+    help="Replay on the reference service with that fault.",
+)
 def replay(  # noqa: PLR0917 - one parameter an option
     file: Path,
     target: Path | None,
@@ -343,7 +404,13 @@ def replay(  # noqa: PLR0917 - one parameter an option
 
 
 @main.command()
-@click.option("--only", default="", metavar="ROWS", help="Families and requirements, such as IDENT,BILL-2.")
+@click.option(
+    "--only",
+    default="",
+    metavar="ROWS",
+    shell_complete=_complete_rows,
+    help="Families and requirements, such as IDENT,BILL-2.",
+)
 def requirements(only: str) -> None:
     r"""List the catalogue: what a conformant cancel endpoint owes its callers.
 
@@ -371,8 +438,18 @@ def requirements(only: str) -> None:
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, metavar="SECONDS", help="More for each answer.")
 @click.option("--at-most-running", type=click.IntRange(1), help="Further tasks stay pending until one ends.")
 @click.option("--in-flight", type=click.IntRange(1), help="Requests at once, a process; past it 429.")
-@click.option("--fault", metavar="NAME", help="Serve it with one of its faults built in; `list` lists them.")
-@click.option("--stranger", metavar="NAME", help="Serve a lawful variant of it; `list` lists them.")
+@click.option(
+    "--fault",
+    metavar="NAME",
+    shell_complete=_complete_fault,
+    help="Serve it with one of its faults built in; `list` lists them.",
+)
+@click.option(
+    "--stranger",
+    metavar="NAME",
+    shell_complete=_complete_stranger,
+    help="Serve a lawful variant of it; `list` lists them.",
+)
 def serve(  # noqa: PLR0917 - one parameter an option
     port: int,
     speed: float,
@@ -427,7 +504,7 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
     if name != "list":
         click.echo(f"there is no {kind} {name!r}; there are:", err=True)
     for each, made in variants.items():
-        click.echo(f"{each:<48}{(made.__doc__ or '').strip().splitlines()[0]}")
+        click.echo(f"{each:<48}{_deed(made)}")
     sys.exit(ExitCode.PASSED if name == "list" else ExitCode.USAGE)
 
 
@@ -620,6 +697,42 @@ def report(journal: Path, *, anew: bool, **forms: Path | None) -> None:
     if not wanted:
         raise click.UsageError(f"no form is asked for; give one of {', '.join(f'--{form} …' for form in forms)}")
     _end(lambda: write_down(journal, wanted, anew=anew))
+
+
+@main.command()
+def schema() -> None:
+    r"""Print the JSON Schema of a profile, for editors.
+
+    A profile whose first line is `#:schema ./profile.schema.json` is completed and checked as it is written, by taplo
+    and by Even Better TOML in Visual Studio Code.
+
+    \b
+    Example:
+      cancel-conformance schema > profile.schema.json
+    """
+    import json
+
+    from conformance.target.profile import schema as schema_of_profiles
+
+    click.echo(json.dumps(schema_of_profiles(), indent=2, default=str))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    r"""Print what makes a shell complete commands, options, files, rows, faults and strangers.
+
+    \b
+    Examples:
+      eval "$(cancel-conformance completion bash)"
+      cancel-conformance completion zsh >> ~/.zshrc
+      cancel-conformance completion fish > ~/.config/fish/completions/cancel-conformance.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101 - click has these three
+    click.echo(made(main, {}, "cancel-conformance", "_CANCEL_CONFORMANCE_COMPLETE").source())
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ def _requirement(row: dict[str, Any]) -> Requirement:
     return Requirement(**values)
 
 
+def needing(capability: str) -> tuple[str, ...]:
+    """The ids of the rows that a target without `capability` cannot show."""
+    return tuple(row.id for row in catalogue().values() if capability in row.needs)
+
+
 def selected(names: str) -> list[str]:
     """The ids that a list such as `IDENT,BILL-2` stands for.
 

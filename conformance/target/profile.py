@@ -650,8 +650,34 @@ class Profile(_Table):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Profile.model_json_schema()}
+    """The JSON Schema of the file, for editors: what may stand elsewhere is not demanded, and TOML knows no null."""
+    made: dict[str, Any] = _without_null(Profile.model_json_schema())
+    for table in (made, made["$defs"]["Key"]):  # these may come from the environment
+        table.pop("required")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "Profile of a cancel endpoint"}
+
+
+def _without_null(node: Any) -> Any:  # noqa: ANN401 - a JSON Schema is any JSON
+    if isinstance(node, list):
+        return [_without_null(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: _without_null(each) for name, each in node.items() if (name, each) != ("default", None)}
+    choices = [each for each in kept.pop("anyOf", ()) if each != {"type": "null"}]
+    return {**kept, **choices[0]} if len(choices) == 1 else {**kept, **({"anyOf": choices} if choices else {})}
+
+
+def written(setting: str, value: object) -> str:
+    """The lines of a profile that give a setting, by its dotted name, a value."""
+    path = tuple(setting.split("."))
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return _table(path, value)
+    return _table(path[:-1], {path[-1]: value})
+
+
+def example(setting: str) -> str:
+    """The lines of a profile that give a setting, by its dotted name, the value that documentation shows."""
+    return _snippet(tuple(setting.split(".")))
 
 
 # --- complaints ----------------------------------------------------------------------------------------------------
@@ -702,8 +728,11 @@ def load(
     environ: Mapping[str, str],
     base_url: str | None = None,
     overrides: Mapping[str, str] = _NOTHING,
+    options: Mapping[str, str] = _NOTHING,
 ) -> Profile:
     """The profile in the file at `path`, under the settings in `environ`, under those of the command line.
+
+    Those come as `--set`, unless `options` name another option that gives a setting.
 
     Raises:
         ProfileError: it cannot be used; every reason is in there.
@@ -712,7 +741,7 @@ def load(
     draft.read_file()
     draft.hear_environment()
     for key, text in overrides.items():
-        draft.hear(_Heard(tuple(key.split(".")), text, option=f"--set {key}="))
+        draft.hear(_Heard(tuple(key.split(".")), text, option=options.get(key, f"--set {key}=")))
     if base_url is not None:
         draft.hear(_Heard(("base_url",), base_url, option="--base-url "))
     draft.check_keys()
