@@ -86,6 +86,21 @@ def _deed(variant: type) -> str:
     return (variant.__doc__ or "").strip().partition("\n")[0]
 
 
+def _ready_profile(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        from conformance.target.ready import ready
+
+        if name not in ready():
+            raise click.BadParameter(f"there is no ready profile {name!r}; there are {', '.join(ready())}")
+    return name
+
+
+def _complete_ready(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from conformance.target.ready import ready
+
+    return [CompletionItem(name, help=purpose) for name, purpose in ready().items() if name.startswith(incomplete)]
+
+
 def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: str) -> int | None:
     """A number of processes, or `auto`, which is none."""
     if text == "auto":
@@ -697,6 +712,96 @@ def report(journal: Path, *, anew: bool, **forms: Path | None) -> None:
     if not wanted:
         raise click.UsageError(f"no form is asked for; give one of {', '.join(f'--{form} …' for form in forms)}")
     _end(lambda: write_down(journal, wanted, anew=anew))
+
+
+@main.command()
+@click.argument("file", type=_FILE, default="staging.toml")
+@click.option("--base-url", metavar="URL", help="Where the API is; else CONFORMANCE_BASE_URL.")
+@click.option("--owner-key", metavar="VARIABLE", help="Name of the variable with the key that submits and cancels.")
+@click.option("--other-key", metavar="VARIABLE", help="Name of the variable with a key of another account.")
+@click.option("--revoked-key", metavar="VARIABLE", help="Name of the variable with a key that was revoked.")
+@click.option("--task", "tasks", multiple=True, metavar="ID", help="A task that has ended: it is queried, and kept.")
+@click.option(
+    "--like",
+    metavar="NAME",
+    callback=_ready_profile,
+    shell_complete=_complete_ready,
+    help="Copy a ready profile instead: bytespike (the API itself), behind-a-prefix, get-query, x-api-key, …",
+)
+@click.option("--overwrite", is_flag=True, help="Let FILE be replaced.")
+def init(  # noqa: PLR0917 - one parameter an option
+    file: Path,
+    base_url: str | None,
+    owner_key: str | None,
+    other_key: str | None,
+    revoked_key: str | None,
+    tasks: tuple[str, ...],
+    like: str | None,
+    overwrite: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
+    r"""Look at a target with calls that cost nothing, and write its first profile, with comments.
+
+    FILE is staging.toml, if nothing is said. What is not given is asked for, where there is a terminal. The keys
+    themselves come from the environment, from CONFORMANCE_OWNER_KEY and so on unless other variables are named.
+    Only tasks that nobody has are queried and cancelled, and those named with --task queried; none is submitted.
+
+    \b
+    Exit codes: 0 written, 2 usage error and nothing written, 3 written, but the target showed nothing,
+    4 the suite itself is at fault.
+
+    \b
+    Examples:
+      cancel-conformance init new.toml --base-url https://staging.example.com/v1 --owner-key STAGING_OWNER_KEY
+      cancel-conformance init bytespike.toml --like bytespike
+    """
+    from conformance.introducing import Wanted, introduce
+
+    named = {"owner": owner_key, "other": other_key, "revoked": revoked_key}
+    keys = {role: variable for role, variable in named.items() if variable is not None}
+    wanted = Wanted(file=file, overwrite=overwrite, base_url=base_url, keys=keys, tasks=tasks, like=like)
+    ask = _ask if sys.stdin.isatty() and sys.stdout.isatty() else None
+    _end(lambda: introduce(wanted, os.environ, ask))
+
+
+def _ask(question: str, usual: str) -> str:
+    return str(click.prompt(question, default=usual, show_default=bool(usual)))
+
+
+@main.command()
+@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
+@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@click.option("--free", is_flag=True, help="Leave out what submits tasks: the way into each state.")
+@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
+def doctor(  # noqa: PLR0917 - one parameter an option
+    target: Path | None,
+    base_url: str | None,
+    overrides: tuple[str, ...],
+    contract: Path | None,
+    free: bool,  # noqa: FBT001 - click passes it by name
+    report_dir: Path | None,
+) -> None:
+    r"""Check a target and its profile step by step: what is there, what is missing, and the lines to write for it.
+
+    The steps: its address, TLS, what answers there, each key, the routes of cancel, where credits are told, the
+    limits, and each state. The last submits four tasks at the most, within the budget; all of them are ended, also
+    after Ctrl-C. A table that stands in the profile already takes the lines that are told into it.
+
+    \b
+    Exit codes: 0 all is well, 1 something is wrong with the target, 2 usage or profile error before any request,
+    3 rows will stay open, 4 the suite itself is at fault.
+
+    \b
+    Examples:
+      cancel-conformance doctor --target staging.toml
+      cancel-conformance doctor --target staging.toml --free
+    """
+    from conformance.running import Asked
+    from conformance.running import doctor as examine
+
+    asked = Asked(target=target, base_url=base_url, overrides=overrides, contract=contract, report_dir=report_dir)
+    _end(lambda: examine(asked, os.environ, paid=not free))
 
 
 @main.command()

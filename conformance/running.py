@@ -200,6 +200,32 @@ def plan(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     return ExitCode.INCONCLUSIVE if made.left else ExitCode.PASSED
 
 
+def doctor(asked: Asked, environ: Mapping[str, str], *, paid: bool) -> ExitCode:
+    """Examine a target step by step, and tell what is missing; what costs is done only where it is `paid` for.
+
+    Raises:
+        UsageProblem: something is wrong with what was asked for.
+    """
+    from conformance.examining import examine
+    from conformance.run import Run
+
+    folder = asked.report_dir or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ-doctor")
+    with _target(asked, environ) as profile:
+        order = _order(replace(asked, report_dir=folder, depth="smoke"), profile)
+        with contextlib.closing(Journal.create(folder / "journal.sqlite")) as journal:
+            previous = signal.signal(signal.SIGTERM, _interrupt)
+            try:
+                code = examine(Run(order, journal), paid=paid, tell=_say)
+            finally:
+                signal.signal(signal.SIGTERM, previous)
+    _say(f"exchanges in {folder / 'journal.sqlite'} (exit {int(code)})")
+    return code
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the command's output
+
+
 def sweep(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     """Cancel what a run that came to no end of its own has left, and say what was ended and what was not.
 

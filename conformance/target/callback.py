@@ -63,7 +63,7 @@ def place(profile: Profile) -> Place:
     if told.listen is not None:
         host, _, port = told.listen.rpartition(":")
         return Place(host.strip("[]"), int(port), (told.url or "").rstrip("/"))
-    if not _is_loopback(urlsplit(profile.base_url).hostname or ""):
+    if not is_loopback(urlsplit(profile.base_url).hostname or ""):
         raise Deaf(
             "the target is on another machine and cannot reach this one's loopback; write [callback]"
             ' url = "http://<this machine>:8765" and listen = "0.0.0.0:8765"'
@@ -224,7 +224,8 @@ class _Call:
         return event
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name, is this very machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -224,23 +224,32 @@ class Provision:
         Raises:
             OutOfReach: it went past the state, or did not reach it in time.
         """
-        wanted, pauses = stage.recipe.state, _pauses()
-        give_up = (stage.task.submitted_at or time.monotonic()) + stage.recipe.within
-        while True:
-            self._read(story, stage)
-            if stage.state is wanted:
-                self._learn(stage)
-                return stage
-            if stage.state in TERMINAL:
-                raise OutOfReach(f"a task that was to be {wanted} was seen {stage.state} instead")
-            if self._client.asks_in_vain:
-                raise OutOfReach(f"the target does not answer: {stage.exchanges[-1].lost}")
-            if time.monotonic() > give_up:
-                raise OutOfReach(
-                    f"no task was seen {wanted} within {stage.recipe.within:g} s;"
-                    f" write another submit body or a larger within in [states.{wanted}]"
-                )
+        since, pauses = stage.task.submitted_at or time.monotonic(), _pauses()
+        while not self.look(story, stage, since):
             time.sleep(next(pauses))
+        return stage
+
+    def look(self, story: int, stage: Stage, since: float) -> bool:
+        """Ask once for the task of `stage`; whether it is in the state of its recipe, on the way to it `since` then.
+
+        Raises:
+            OutOfReach: it went past the state, or did not reach it in time.
+        """
+        wanted = stage.recipe.state
+        self._read(story, stage)
+        if stage.state is wanted:
+            self._learn(stage)
+            return True
+        if stage.state in TERMINAL:
+            raise OutOfReach(f"a task that was to be {wanted} was seen {stage.state} instead")
+        if self._client.asks_in_vain:
+            raise OutOfReach(f"the target does not answer: {stage.exchanges[-1].lost}")
+        if time.monotonic() > since + stage.recipe.within:
+            raise OutOfReach(
+                f"no task was seen {wanted} within {stage.recipe.within:g} s;"
+                f" write another submit body or a larger within in [states.{wanted}]"
+            )
+        return False
 
     def shared(self, state: State, index: int, *, named: bool = True) -> Stage:
         """One of the shared tasks in a terminal state, waited for where need be; `named` by an `out_task_id` or not.
