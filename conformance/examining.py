@@ -47,8 +47,8 @@ _REFUSED: Final = 401
 _LONGEST: Final = 160
 _SUCCESSES: Final = range(200, 300)
 _BILLED: Final = (State.RUNNING, State.COMPLETED)
-_PENDING_ROWS: Final = ("STATE-1", "BILL-1", "BILL-2", "RACE-4")
-"""The rows about pending tasks; a target that has a queue can show them, so no capability is named after that."""
+_PENDING_ROWS: Final = ("STATE-1", "BILL-2", "RACE-4")
+"""The rows that nothing but a pending task shows; no capability is named after it, for whoever has a queue has it."""
 
 _CAPABILITIES: Final = {
     State.RUNNING: Capability.RUNNING_STATE,
@@ -170,7 +170,7 @@ class Examination:
             yield _good("API", f"an unknown task is not found, as documented, within {took}")
             return
         better = self._better
-        if better.grade > grade:
+        if better.grade.outdoes(grade):
             seen = f"{_told(self._answered)}, but it answers as documented with other settings"
             yield _wrong("API", seen, _settings(better.settings), ends=True)
         elif grade is Grade.REFUSED:
@@ -291,7 +291,7 @@ class Examination:
         took = self._answered.ended_at - self._answered.sent_at if self._answered else 0.0
         seen = f"{limits.in_flight} requests at once, {limits.timeout:g} s for each; one answer took {_time(took)}"
         if took * _SLOW > limits.timeout:
-            write = written("limits.timeout", float(round(took * _SLOW * 2)))
+            write = written("limits.timeout", float(max(1, round(took * _SLOW * 2))))
             yield _note("limits", f"{seen}: that is tight", write)
         else:
             yield _good("limits", seen)
@@ -378,12 +378,22 @@ class Visits:
             there, why = False, str(error)
         yield from self._words(stage.exchanges[-1])
         meant = self._meant(stage.exchanges[-1])
+        if meant is None and not why and (word := status_in(stage.exchanges[-1])):
+            why = f"a task that was to be {state} was seen {word!r}, and nobody knows what that means"
         if there or (meant is state and not why):
             del self._under_way[state]
             yield from self._reached(state, stage, stage.exchanges[-1].ended_at - since)
         elif why or meant in TERMINAL or (state is State.PENDING and meant is State.RUNNING):
             del self._under_way[state]
+            yield from self._broken_promise(state, meant, stage.exchanges[-1].ended_at - since)
             yield self._missed(state, why or f"a task that was to be {state} was seen {meant} instead")
+
+    def _broken_promise(self, state: State, meant: State | None, age: float) -> Iterator[Finding]:
+        """A task that has left its state before the profile says that it surely may (R25)."""
+        way = self._profile.states.get(state)
+        if way is not None and way.holds is not None and meant not in {None, state} and age < way.holds:
+            seen = f"[states.{state}] holds = {way.holds:g} is not so: a task was {meant} after {_time(age)} (R25)"
+            yield _wrong("certainty", seen, written(f"states.{state}.holds", 0.0))
 
     def _reached(self, state: State, stage: Stage, took: float) -> Iterator[Finding]:
         step, seen, last = f"{state} task", f"seen within {_time(took)}", stage.exchanges[-1]

@@ -71,7 +71,7 @@ def introduce(wanted: Wanted, environ: Mapping[str, str], ask: Asking | None) ->
         asked = journal.count()
     _write(wanted.file, Draft(profile, contract, seen).text(), environ)
     print("\n".join(map(printable, [*_told(profile, seen, asked), *_next(wanted.file)])))  # noqa: T201 - its output
-    return ExitCode.PASSED if seen.grade > Grade.REFUSED else ExitCode.INCONCLUSIVE
+    return ExitCode.PASSED if seen.grade >= Grade.INVALID else ExitCode.INCONCLUSIVE
 
 
 def _copy(wanted: Wanted, name: str) -> ExitCode:
@@ -183,7 +183,7 @@ class Draft:
 
     def _keys(self) -> list[str]:
         lines = ["# The variables that hold the keys; the keys themselves never stand in a file."]
-        for role, key in self._profile.keys.items():
+        for role, key in sorted(self._profile.keys.items(), key=lambda item: item[0] != OWNER):
             lines += [written(f"keys.{role}.env", key.env), ""]
         if not self._profile.others:
             lines += _remark(f"A key of another account; without one, not proven: {_rows(Capability.OTHER_KEY)}.")

@@ -22,7 +22,18 @@ LAYERS: Final = (
     ("checks", "contract", "account", "windows"),
     ("target", "journal", "pool", "sweeping", "report", "run", "diff", "certificate"),
     ("suite", "strategies", "teller", "life"),
-    ("plugin", "distributed", "phases", "planning", "running", "introducing", "examining", "selftest", "cli", "__main__"),
+    (
+        "plugin",
+        "distributed",
+        "phases",
+        "planning",
+        "running",
+        "introducing",
+        "examining",
+        "selftest",
+        "cli",
+        "__main__",
+    ),
 )
 """From the bottom up; a module may import what lies in its own layer or below."""
 

@@ -30,7 +30,7 @@ _PREFIXES: Final = ("/v1", "/api/v1", "/api")
 _CANCEL_PATHS: Final = ("/tasks/{task_id}/cancel", "/tasks/{task_id}:cancel")
 _ACCOUNT: Final = ("/api/v1/me/account", "/balance/available_usd")
 _MOST_NODES: Final = 2000
-_PLAIN_POINTER: Final = re.compile(r"(/[A-Za-z0-9_.-]{1,60}){1,8}")
+_PLAIN_STEP: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _HEADER_OF_MONEY: Final = re.compile(r"(?i)(?=.*(remaining|balance|left))(?=.*(credit|balance))[a-z0-9-]{1,60}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _WORD: Final = re.compile(r"[A-Za-z0-9_ -]{1,40}")
@@ -50,10 +50,14 @@ class Grade(IntEnum):
     """How surely an answer, to a call for a task that nobody has, comes from the route that was meant."""
 
     SILENT = 0
-    ANSWERED = 1
-    REFUSED = 2
+    REFUSED = 1
+    ANSWERED = 2
     INVALID = 3
     FOUND = 4
+
+    def outdoes(self, other: Grade) -> bool:
+        """Whether this speaks for a change; between what is refused and what is merely answered, nothing does."""
+        return self > other and (self >= Grade.INVALID or other is Grade.SILENT)
 
 
 _SURE: Final = {_NOT_FOUND: Grade.FOUND, _INVALID: Grade.INVALID}
@@ -122,7 +126,7 @@ class Look:
             with self._client(profile) as client:
                 exchange = self._ask(client.query, "task_id", _UNKNOWN)
             grade = self.grade(exchange)
-            if found is None or grade > found[0]:
+            if found is None or grade.outdoes(found[0]):
                 found = (grade, profile, exchange)
             if grade is Grade.FOUND or exchange.answer is None:
                 break
@@ -204,10 +208,10 @@ def place_of(document: object, words: Collection[object]) -> str | None:
         if not waiting:
             break
         place, node = waiting.popleft()
-        if isinstance(node, str) and node in words and _PLAIN_POINTER.fullmatch(place):
+        if isinstance(node, str) and node in words and place:
             return place
         inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        waiting.extend((f"{place}/{name}", value) for name, value in inner)
+        waiting.extend((f"{place}/{name}", value) for name, value in inner if _PLAIN_STEP.fullmatch(str(name)))
     return None
 
 
