@@ -160,10 +160,12 @@ def main() -> None:
 
     \b
     Examples:
-      cancel-conformance run                          judge the built-in reference service
-      cancel-conformance run --target staging.toml    judge the service that a profile describes
-      cancel-conformance requirements                 list what is judged
-      cancel-conformance serve                        a sandbox to develop a client against
+      cancel-conformance run                               judge the built-in reference service
+      cancel-conformance init api.toml --like bytespike    begin a profile of a service
+      cancel-conformance doctor --target staging.toml      see what the service shows, and what is missing
+      cancel-conformance run --target staging.toml         judge it
+      cancel-conformance requirements                      list what is judged
+      cancel-conformance serve --port 0                    a sandbox to develop a client against
 
     \b
     Exit codes: 0 every MUST row passed, 1 something failed, 2 usage or profile error before any request,
@@ -244,11 +246,11 @@ def run(  # noqa: PLR0917 - one parameter an option
     \b
     Examples:
       cancel-conformance run
-      cancel-conformance run --depth smoke --only IDENT,STATE-3
+      cancel-conformance run --depth smoke --only IDENT,STATE-1
       cancel-conformance run --gate should --fail-on-inconclusive
       cancel-conformance run --fault accepts-both-identifiers
-      CONFORMANCE_OWNER_KEY=sk-… cancel-conformance run --base-url https://staging.example.com/v1
-      cancel-conformance run --target staging.toml --depth certify --set budget.credits=20
+      cancel-conformance run --base-url https://staging.example.com/v1
+      cancel-conformance run --target staging.toml --depth smoke --set budget.credits=20
     """
     from conformance.running import Asked, carry_out
 
@@ -406,7 +408,7 @@ def replay(  # noqa: PLR0917 - one parameter an option
 
     \b
     Examples:
-      cancel-conformance replay reports/latest/replay-BILL-9.json --target staging.toml
+      cancel-conformance replay reports/latest/replay-IDENT-4.json --target staging.toml
       cancel-conformance replay replay-IDENT-4.json --fault accepts-both-identifiers
     """
     from conformance.running import Asked
@@ -480,10 +482,11 @@ def serve(  # noqa: PLR0917 - one parameter an option
 
     \b
     Examples:
-      cancel-conformance serve
+      cancel-conformance serve --port 0
       cancel-conformance serve --port 0 --speed 10 --database tasks.sqlite
-      cancel-conformance serve --processes 2
-      cancel-conformance serve --latency 0.1 --at-most-running 4 --in-flight 5
+      cancel-conformance serve --port 0 --processes 2
+      cancel-conformance serve --port 0 --latency 0.1 --at-most-running 4 --in-flight 5
+      cancel-conformance serve --port 0 --stranger asks-by-get
       cancel-conformance serve --fault list
       cancel-conformance serve --stranger list
     """
@@ -539,9 +542,8 @@ def selftest(  # noqa: PLR0917 - one parameter an option
 
     \b
     Examples:
-      cancel-conformance selftest -k identifier
-      cancel-conformance selftest -k at-once --times 20 --depth certify
-      cancel-conformance selftest --json matrix.json
+      cancel-conformance selftest -k accepts-both-identifiers
+      cancel-conformance selftest -k asks-by-get --depth smoke --json matrix.json
     """
     from conformance.selftest import judge_ourselves
 
@@ -614,9 +616,8 @@ def certify(  # noqa: PLR0917 - one parameter an option
     3 nothing failed but something is not proven, 4 the suite itself is at fault.
 
     \b
-    Examples:
+    Example:
       cancel-conformance certify --target staging.toml --key release.pem --out certificate.json
-      cancel-conformance certify --profile ext
     """
     from conformance.certificate.envelope import NoKey
     from conformance.certificate.issue import NoMatrix, Notary
@@ -752,7 +753,7 @@ def init(  # noqa: PLR0917 - one parameter an option
     \b
     Examples:
       cancel-conformance init new.toml --base-url https://staging.example.com/v1 --owner-key STAGING_OWNER_KEY
-      cancel-conformance init bytespike.toml --like bytespike
+      cancel-conformance init api.toml --like bytespike
     """
     from conformance.introducing import Wanted, introduce
 

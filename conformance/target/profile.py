@@ -662,7 +662,7 @@ def _without_null(node: Any) -> Any:  # noqa: ANN401 - a JSON Schema is any JSON
         return [_without_null(each) for each in node]
     if not isinstance(node, dict):
         return node
-    kept = {name: _without_null(each) for name, each in node.items() if (name, each) != ("default", None)}
+    kept = {name: _without_null(each) for name, each in node.items() if each is not None}
     choices = [each for each in kept.pop("anyOf", ()) if each != {"type": "null"}]
     return {**kept, **choices[0]} if len(choices) == 1 else {**kept, **({"anyOf": choices} if choices else {})}
 
