@@ -238,7 +238,8 @@ class Examination:
         found = place_of(exchange.answer.document, codes) if exchange.answer else None
         if found != place_:
             return _wrong(step, f"the code stands at {found}, not at {place_} (R12)", written("errors.code", found))
-        return _good(step, "an unknown task is not found, as documented")
+        found_none = "an unknown task is not found, as documented"
+        return _good(step, found_none if self._look.grade(exchange) is Grade.FOUND else "refused as invalid (R5)")
 
     def _codes(self) -> set[str]:
         return {code for documented in self._run.terms.refusals.values() for code in documented.codes}

@@ -56,6 +56,13 @@ def refused(result: Result, *said: str) -> None:
 # what is wrong with a profile
 
 
+def test_an_examination_wants_a_profile_that_can_be_used(say: Callable[..., Result]) -> None:
+    """Else nothing is sent."""
+    refused(say("doctor", "--target", "nowhere.toml"), "nowhere.toml")
+    refused(say("doctor", "--base-url", "http://127.0.0.1:9/v1"), "export CONFORMANCE_OWNER_KEY=")
+    refused(say("doctor", "--base-url", "http://127.0.0.1:9/v1", "--set", "limits.timeout=long", key=KEY), "--set")
+
+
 def test_a_profile_that_is_not_there(say: Callable[..., Result]) -> None:
     """The file is named, and one of a similar name."""
     Path("staging.toml").write_text(PROFILE, encoding="utf-8")

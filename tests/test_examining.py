@@ -162,6 +162,15 @@ def test_what_is_to_be_written_makes_it_well(stranger: str, line: str, tmp_path:
     assert again.code is ExitCode.PASSED, again.text
 
 
+def test_a_target_that_calls_an_unknown_id_invalid_is_well(tmp_path: Path) -> None:
+    """It may, and it is noted (ruling R5)."""
+    with target_like("demands-uuids", tmp_path) as target:
+        made = examined(target, tmp_path)
+    assert made.code is ExitCode.PASSED, made.text
+    assert "· API                   an id of the documented shape is invalid" in made.text
+    assert "✓ cancel, path          refused as invalid (R5)" in made.text
+
+
 def test_a_base_url_that_lacks_its_version_is_completed(tmp_path: Path) -> None:
     """Whoever gives the host alone is told the rest."""
     with target_like(None, tmp_path, path="") as target:
