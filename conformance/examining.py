@@ -252,20 +252,17 @@ class Examination:
         header = account.header or self._run.order.contract.balance_header or ""
         told = answer.header(header) if answer else None
         shown = self._document() if account.url else None
-        if told is not None:
-            yield _good("credits left", f"told in the header {header}: {told[:40]}")
-        if shown is not None:
-            yield _good("credits left", f"told at {account.url}: {shown[:40]}")
-        found = self._better.settings if told is None and shown is None else {}
-        places = {name: value for name, value in found.items() if name.startswith("account.")}
-        if account.header and told is None:
-            seen = f"the header {account.header} does not come; name another, or take it out of [account]"
-            yield _wrong("credits left", seen, _settings(places))
-        elif account.url and shown is None:
-            yield _wrong("credits left", f"nothing at {account.pointer} of {account.url}", _settings(places))
-        elif told is None and shown is None:
-            write = _settings(places) or f"{example('account')}\nor\n{_absence(Capability.ACCOUNTING)}"
-            yield self._open("credits left", "told in no place that the profile names", write, Capability.ACCOUNTING)
+        places = {f"in the header {header}": told, f"at {account.url}": shown}
+        for place_, value in places.items():
+            if value is not None:
+                yield _good("credits left", f"told {place_}: {value[:40]}")
+        if told is None and shown is None:
+            found = {name: value for name, value in self._better.settings.items() if name.startswith("account.")}
+            write = _settings(found) or f"{example('account')}\nor\n{_absence(Capability.ACCOUNTING)}"
+            yield self._open("credits left", "told in no place that is known", write, Capability.ACCOUNTING)
+        elif (account.header and told is None) or (account.url and shown is None):
+            silent = next(place_ for place_, value in places.items() if value is None)
+            yield _note("credits left", f"nothing is told {silent}, which [account] names")
 
     def _document(self) -> str | None:
         """The credits left as the account's document tells them."""

@@ -21,6 +21,7 @@ from test_together import own_certificate, secured
 from conformance.examining import Finding, Mark, examine, exit_code
 from conformance.exchange import Operation
 from conformance.journal import Journal
+from conformance.reference.strangers import STRANGERS
 from conformance.requirements import catalogue, needing
 from conformance.run import Run
 from conformance.running import reference_service
@@ -227,6 +228,21 @@ def test_what_it_calls_open_is_not_proven_by_a_run(tmp_path: Path) -> None:
     assert {row: run.verdicts[row] for row in left if run.verdicts[row] not in {"inconclusive", "not observable"}} == {}
     others = {row for row, verdict in run.verdicts.items() if verdict != "pass"} - left
     assert {row for row in others if catalogue()[row].level == "MUST" and catalogue()[row].family != "RACE"} == set()
+
+
+@pytest.mark.parametrize(
+    ("stranger", "told"),
+    [
+        ("lives-at-other-paths", "nothing is told at /api/v1/me/account, which [account] names"),
+        ("sends-no-accounting", "nothing is told in the header X-Quota-Remaining-Credits, which [account] names"),
+    ],
+)
+def test_one_place_of_two_is_enough_to_read_the_account(stranger: str, told: str, tmp_path: Path) -> None:
+    """It is noted that the other is silent, and nothing is called wrong for it."""
+    with target_like(stranger, tmp_path, **STRANGERS[stranger].settings) as target:
+        made = examined(target, tmp_path, paid=False)
+    assert made.code is ExitCode.PASSED, made.text
+    assert f"· credits left          {told}" in made.text
 
 
 def test_what_the_profile_calls_absent_stays_open_in_its_words(tmp_path: Path) -> None:
