@@ -23,6 +23,7 @@ from conformance.report.text import neutral, printable
 from conformance.requirements import catalogue, needing
 from conformance.sameness import pointed
 from conformance.states import LIVE, TERMINAL, State
+from conformance.target.budget import BudgetSpent
 from conformance.target.call import Call
 from conformance.target.callback import Deaf, is_loopback, place
 from conformance.target.looking import Grade, Look, Seen, place_of, state_like, status_in
@@ -364,7 +365,8 @@ class Visits:
         try:
             stage = self._run.provision.submit(self._story, state)
         except OutOfReach as error:
-            yield self._missed(state, str(error))
+            spent = isinstance(error.__cause__, BudgetSpent)
+            yield self._missed(state, str(error), example("budget") if spent else _another_body(state))
         else:
             self._under_way[state] = (stage, stage.task.submitted_at or since)
 
@@ -384,7 +386,8 @@ class Visits:
         elif why or meant in TERMINAL or (state is State.PENDING and meant is State.RUNNING):
             del self._under_way[state]
             yield from self._broken_promise(state, meant, stage.exchanges[-1].ended_at - since)
-            yield self._missed(state, why or f"a task that was to be {state} was seen {meant} instead")
+            why = why or f"a task that was to be {state} was seen {meant} instead"
+            yield self._missed(state, why, _another_body(state))
 
     def _broken_promise(self, state: State, meant: State | None, age: float) -> Iterator[Finding]:
         """A task that has left its state before the profile says that it surely may (R25)."""
@@ -422,21 +425,21 @@ class Visits:
         doubt = "" if meant else ", and which may be any of the five"
         yield _wrong("state names", f"an answer shows a state {word!r}, which the profile does not name{doubt}", write)
 
-    def _missed(self, state: State, why: str) -> Finding:
-        """A state that no task got into; what to write is its own submit body, or that there is none."""
-        body = self._run.order.contract.submit_body(state)
-        write = written(f"states.{state}.submit", body) if body else ""
-        if state in _CAPABILITIES:
-            write += f"\nor\n{_absence(_CAPABILITIES[state])}"
-        leaves = needing(_CAPABILITIES[state]) if state in _CAPABILITIES else _PENDING_ROWS
-        return Finding(mark=Mark.OPEN, step=f"{state} task", seen=why, write=write, leaves=leaves)
+    def _missed(self, state: State, why: str, write: str) -> Finding:
+        """A state that no task got into; beside what is to be written for it, a profile may say that there is none."""
+        if state not in _CAPABILITIES:
+            return Finding(mark=Mark.OPEN, step=f"{state} task", seen=why, write=write, leaves=_PENDING_ROWS)
+        capability = _CAPABILITIES[state]
+        write = f"{write}\nor\n{_absence(capability)}"
+        return Finding(mark=Mark.OPEN, step=f"{state} task", seen=why, write=write, leaves=needing(capability))
 
     def _fixed(self, state: State, task_id: str) -> Finding:
         [*_, exchange] = self._run.client.query(self._story, OWNER, "task_id", task_id)
         word = status_in(exchange)
         if word is not None and self._run.terms.states.get(word) is state:
             return _good(f"{state} task", f"{task_id} is {word}")
-        return self._missed(state, f"{task_id} of the profile is not {state}: {_told(exchange)}")
+        write = written(f"states.{state}.tasks", [f"<the id of a {state} task>"])
+        return self._missed(state, f"{task_id} of the profile is not {state}: {_told(exchange)}", write)
 
 
 def examine(run: Run, *, paid: bool, tell: Callable[[str], object]) -> ExitCode:
@@ -504,6 +507,10 @@ def _unsecured(host: str) -> Finding:
     if is_loopback(host):
         return _good("TLS", "none, and the target is on this machine")
     return _note("TLS", "none: keys go over the network in the clear", example("base_url"))
+
+
+def _another_body(state: State) -> str:
+    return written(f"states.{state}.submit", {"model": "<one of the target's>", "params": {"prompt": "a paper boat"}})
 
 
 def _absence(capability: Capability) -> str:

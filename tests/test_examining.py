@@ -432,3 +432,19 @@ def test_an_interrupted_examination_leaves_nothing_running(
         states = [http.post("/tasks/query", json={"task_id": task}).json()["status"] for task in made]
     assert len(states) == 4
     assert set(states) <= {"cancelled", "failed"}
+
+
+def test_a_submit_that_is_refused_wants_another_body(tmp_path: Path) -> None:
+    """Or the word that there is none; past the budget it is the budget that is to be written."""
+    unknown = '{ model = "no-such-model", params = {} }'
+    with target_like(None, tmp_path, states__failed__submit=unknown, states__running__submit=unknown) as target:
+        made = examined(target, tmp_path)
+    [told] = [told for told in made.told if told.startswith("? failed task")]
+    assert "submit was not accepted: 400" in told
+    assert 'submit = { model = "<one of the target\'s>", params = { prompt = "a paper boat" } }' in told
+    assert 'capability = "failed_state"' in told
+    with target_like(None, tmp_path, budget__tasks="0") as target:
+        spent = examined(target, tmp_path)
+    [told] = [told for told in spent.told if told.startswith("? pending task")]
+    assert "[budget]\n" in told
+    assert "submit = {" not in told
