@@ -380,8 +380,8 @@ def test_a_limit_that_is_tight_is_widened(tmp_path: Path) -> None:
 
     with standing_in(says) as server:
         made = examined(profile(server.base_url, limits__timeout=2.0), tmp_path, paid=False)
-    assert re.search(r"· limits .* 2 s for each; one answer took 3\d\d ms: that is tight", made.text)
-    assert "[limits]\ntimeout = 6.0" in made.write
+    assert re.search(r"· limits .* 2 s for each; one answer took (\d{3} ms|[\d.]+ s): that is tight", made.text)
+    assert re.search(r"^\[limits\]\ntimeout = ([6-9]|\d\d+)\.0$", made.write, re.MULTILINE)
 
 
 def test_a_promise_that_is_not_kept_is_wrong(tmp_path: Path) -> None:

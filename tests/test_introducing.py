@@ -279,6 +279,7 @@ def test_a_ready_profile_is_copied(name: str) -> None:
     keys |= dict(zip(("BYTESPIKE_API_KEY", "BYTESPIKE_OTHER_API_KEY"), ("sk-three-3", "sk-four-4"), strict=True))
     mine = {variable: key for variable, key in keys.items() if variable.startswith("BYTE") is (name == "bytespike")}
     assert written("copy.toml", mine).name
+    assert (Path("to_state").is_file() and os.access("to_state", os.X_OK)) is (name == "with-a-hook")
     assert written("other.toml", mine).base_url == 'https://a.example/"v1'
 
 

@@ -26,7 +26,7 @@ def copied(name: str, file: Path, base_url: str | None, *, overwrite: bool) -> l
         OSError: it cannot be written, or would take the place of another file unasked.
     """
     text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    programs = {file.parent / each.name: each for each in _FOLDER.glob("*.sh") if f'"./{each.name}"' in text}
+    programs = {file.parent / each.name: each for each in _FOLDER.glob("to_*") if f'"./{each.name}"' in text}
     for path in (file, *programs):
         if path.exists() and not overwrite:
             raise FileExistsError(
