@@ -88,6 +88,16 @@ def suite_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "conformance", *arguments]
 
 
+def command_in(folder: Path) -> Path:
+    """A new file in a folder that is the command itself, as installers write it."""
+    folder.mkdir(parents=True)
+    command = folder / "cancel-conformance"
+    body = "from conformance.cli import main\n\nif __name__ == '__main__':\n    main()\n"
+    command.write_text(f"#!{sys.executable}\n{body}", encoding="utf-8")
+    command.chmod(0o755)
+    return command
+
+
 def recorded(folder: Path, *arguments: str, environ: Mapping[str, str], cwd: Path) -> Recorded:
     """Run a command of the suite to its end, with its results in `folder`."""
     done = subprocess.run(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
-from conftest import clean_environment
+from conftest import clean_environment, command_in
 
 from conformance.cli import main
 from conformance.reference.faults import FAULTS
@@ -35,10 +34,7 @@ def offered(*words: str) -> list[str]:
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     """A search path on which the command is."""
-    command = tmp_path / "bin" / "cancel-conformance"
-    command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\nfrom conformance.cli import main\n\nmain()\n", encoding="utf-8")
-    command.chmod(0o755)
+    command = command_in(tmp_path / "bin")
     return f"{command.parent}{os.pathsep}{os.environ['PATH']}"
 
 

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, Final
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import REFERENCE_PROFILE, clean_environment
+from conftest import REFERENCE_PROFILE, clean_environment, command_in
 from test_certificate import DOCUMENTS
 from test_life import a_replay
 
@@ -118,10 +117,7 @@ def _small_suite(site: Path) -> Path:
     whole = yaml.safe_load(catalogue.read_text(encoding="utf-8"))
     kept = {**whole, "requirements": [row for row in whole["requirements"] if row["id"] in ROWS]}
     catalogue.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
-    command = site / "bin" / "cancel-conformance"
-    command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\nfrom conformance.cli import main\n\nmain()\n", encoding="utf-8")
-    command.chmod(0o755)
+    command_in(site / "bin")
     return site
 
 
