@@ -22,6 +22,7 @@ from conformance.sameness import pointed, settled
 from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
 
 OK: Final = 200
+_CREATED: Final = 201
 _CLIENT_ERROR: Final = range(400, 500)
 _NOT_FOUND: Final = 404
 _REQUEST_TIMEOUT: Final = 408
@@ -123,8 +124,9 @@ class Moment:
 
     @cached_property
     def shown(self) -> dict[str, object] | None:
-        """The task that a 200 answer shows, where it shows one."""
-        return self.document if self.status == OK and isinstance(self.document, dict) else None
+        """The task that a 200 answer shows, where it shows one; a submit's may be a 201 (ruling R24)."""
+        created = self.status == _CREATED and self.exchange.request.operation is Operation.SUBMIT
+        return self.document if (self.status == OK or created) and isinstance(self.document, dict) else None
 
     @cached_property
     def state(self) -> State | None:

@@ -56,6 +56,17 @@ def test_a_pending_cancel_shows_no_charge(more: dict[str, object], judged: str) 
     assert tale.judged("BILL-1") == judged
 
 
+@pytest.mark.parametrize("state", ["running", "completed"])
+def test_a_task_that_its_submit_shows_past_pending_was_not_cancelled_pending(state: str) -> None:
+    """Where there is no queue, no free cancel of a pending task is proven (BILL-1, BILL-2)."""
+    tale = Tale(alone=True)
+    tale.left(100)
+    task = tale.submitted(shows=state)
+    cancelled(tale, task)
+    tale.left(100)
+    assert tale.judged("BILL-1") == tale.judged("BILL-2") == "silent"
+
+
 @pytest.mark.parametrize(("holds", "judged"), [(60, "broken"), (None, "undecided")])
 def test_a_pending_cancel_that_shows_a_charge_is_seen(holds: float | None, judged: str) -> None:
     """Where it is certain that the task had not started (BILL-1, R25)."""

@@ -99,11 +99,15 @@ class Tale:
         due: float | None = None,
         after: str | None = None,
         races: Literal["", "start", "end"] = "",
+        shows: str = "pending",
         answer: Told = None,
         sent: float | None = None,
         ended: float | None = None,
     ) -> Task:
-        """A new task on its way into `state`, which it `holds` so long from now, by the profile; `due` is its end."""
+        """A new task on its way into `state`, which it `holds` so long from now, by the profile; `due` is its end.
+
+        The submit's answer `shows` it in another, unless the whole `answer` is given.
+        """
         number = len(self.tasks) + 1
         until = self.now + holds if holds is not None else float("-inf")
         task = Task(
@@ -124,7 +128,7 @@ class Tale:
             "params": {},
             **({} if task.out_task_id is None else {"out_task_id": task.out_task_id}),
         }
-        answer = answer if answer is not None else showing(task, "pending")
+        answer = answer if answer is not None else showing(task, shows)
         headers = (("content-type", "application/json"), *self.shown)
         request = _request(Operation.SUBMIT, role, "/tasks/submit", _bytes(body), headers=headers)
         self._tell(request, answer, sent, ended)

@@ -206,8 +206,11 @@ def _found_pending(cancel: Moment, task: Task) -> bool:
 
 
 def _last_seen(cancel: Moment, task: Task, state: State) -> bool:
-    """Whether the last that was heard of the task before a cancel was this state; a submit tells of a pending one."""
-    last = cancel.last_read(task)
+    """Whether the last that was heard of the task before a cancel was this state.
+
+    A submit tells of a pending one, unless its own answer shows another state.
+    """
+    last = cancel.last_read(task) or next(iter(cancel.story.submits_showing(task)), None)
     if last is None:
         return state is State.PENDING and task.submitted_at is not None
     return last.state is state
