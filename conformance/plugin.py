@@ -273,11 +273,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """The verdicts, under pytest's own report."""
     if not _reports_here(config):
         return
-    from conformance.report.text import closing, messages, table
+    from conformance.report.text import closing, messages, overview, table
 
     summary = _summary(config)
     terminalreporter.section("conformance")
-    for text in messages(summary):
+    for text in ("\n".join(overview(summary)), *messages(summary)):
         terminalreporter.write_line(text + "\n")
     for _, line in table(summary):
         terminalreporter.write_line(line)
@@ -431,6 +431,7 @@ def _within_reach(teller: Teller) -> Iterator[None]:
 
 
 def _raise_broken(item: pytest.Function) -> None:
+    from conformance.report.summary import calls
     from conformance.report.text import message
     from conformance.requirements import catalogue
     from conformance.teller import Violation
@@ -441,7 +442,7 @@ def _raise_broken(item: pytest.Function) -> None:
     first = {judgement.requirement: judgement for judgement in reversed(teller.broken)}
     base_url, journal = teller.run.order.profile.base_url, teller.run.journal
     said = [
-        message(catalogue()[row], each, journal.exchange(each.exchange), base_url, journal.each(each.history))
+        message(catalogue()[row], each, journal.exchange(each.exchange), base_url, calls(journal, each))
         for row, each in sorted(first.items())
     ]
     raise Violation("\n\n".join([*said, *teller.reproductions.values()]))

@@ -23,7 +23,7 @@ from conformance.depth import DEPTHS
 from conformance.journal import Journal, JournalError
 from conformance.report.progress import Progress
 from conformance.report.summary import Summary, judge_again, summarise
-from conformance.report.text import STYLES, closing, messages, printable, table
+from conformance.report.text import STYLES, closing, messages, overview, printable, table
 from conformance.requirements import catalogue, selected
 from conformance.run import Order
 from conformance.target.profile import Profile, ProfileError, load, remembered
@@ -376,10 +376,12 @@ def show(summary: Summary) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
+    if lines := overview(summary):
+        console.print(Text("\n".join(lines)), end="\n\n")
     for text in messages(summary):
         console.print(Text(text), end="\n\n")
-    for row in summary.asked:
-        if row.ruling.broken and (text := summary.notes.get("reproductions", {}).get(row.requirement.id)):
+    for row in summary.broken:
+        if text := summary.notes.get("reproductions", {}).get(row.requirement.id):
             console.print(Text(text), end="\n\n")
     for verdict, line in table(summary):
         console.print(Text(line, style=STYLES.get(verdict, "")))

@@ -72,6 +72,12 @@ class Wire:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and in all that is started there
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option by which golden texts are written anew."""
+    parser.addoption("--renew-golden", action="store_true", help="Write the golden texts anew, to be read in git diff.")
+
+
 BeginRun = Callable[..., tuple[Run, StandIn]]
 Speak = Callable[..., Wire]
 RunSuite = Callable[..., Recorded]

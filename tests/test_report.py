@@ -21,8 +21,8 @@ from conformance.journal import Journal
 from conformance.report import summary as folding
 from conformance.report.document import document
 from conformance.report.junit import junit
-from conformance.report.summary import Summary, summarise
-from conformance.report.text import closing, curl, message, table
+from conformance.report.summary import Summary, calls, summarise
+from conformance.report.text import closing, curl, message, messages, overview, table
 from conformance.requirements import catalogue
 from conformance.running import show, write_reports
 from conformance.verdict import Gate, Judgement, Level, Outcome, Verdict
@@ -116,6 +116,85 @@ def test_a_run_in_text_tells_the_worst_first(journal: Journal) -> None:
     assert catalogue()["STATE-1"].remedy in lines[2]
     assert closing(made).splitlines()[0] == ("4 rows: 1 fail, 1 warn, 1 inconclusive, 1 pass; 1 of 3 MUST rows passed")
     assert closing(made).endswith("not conformant (exit 1)")
+
+
+def asked_by(journal: Journal, role: str, number: int, operation: Operation = Operation.CANCEL) -> int:
+    """An exchange in a journal, as of that role at that time."""
+    asked = replace(request(), role=role, operation=operation)
+    begun = journal.begin_exchange(1, asked, float(number))
+    journal.end_exchange(Exchange(number=begun, request=asked, sent_at=float(number), ended_at=number + 0.5, lost="x"))
+    return begun
+
+
+def test_what_is_broken_comes_first_and_the_plainest_before_the_rest(journal: Journal) -> None:
+    """A finding on one cancel's answer, then one that compares, then one on a query; in both, by the catalogue."""
+    only = ("STATE-1", "STATE-2", "STATE-3", "STATE-4", "PARITY-6")
+    cancel, query = asked_by(journal, "owner", 2), asked_by(journal, "owner", 3, Operation.QUERY)
+    found = {"STATE-1": (query, "x"), "STATE-2": (cancel, f"as in exchange {query}"), "STATE-3": (cancel, "x")}
+    for row, (number, wanted) in found.items():
+        journal.judge(10 + int(row[-1]), [replace(broken(row, wanted), exchange=number)], ())
+    made = folded(journal, broken("STATE-4"), broken("PARITY-6"), only=only, name="staging\x1b")
+    assert overview(made) == [
+        "Broken by staging\\u001b: 4 MUST rows, 1 EXT row",
+        "",
+        *(f"  ✗ {row:<10}{catalogue()[row].statement}" for row in ("STATE-3", "STATE-4", "STATE-2", "STATE-1")),
+        f"  ! PARITY-6  {catalogue()['PARITY-6'].statement}",
+    ]
+    assert [text.split()[0] for text in messages(made)] == ["STATE-3", "STATE-4", "STATE-2", "STATE-1", "PARITY-6"]
+
+
+def test_a_list_of_what_is_broken_leaves_room_for_a_message(journal: Journal) -> None:
+    """Eight rows and the number of the others; none where nothing is broken."""
+    rows = tuple(catalogue())[:11]
+    made = folded(journal, *map(broken, rows), only=rows)
+    assert overview(made)[-1] == "    and 3 more"
+    assert len(overview(made)) == 11
+    assert overview(folded(journal, held("STATE-1"))) == []
+
+
+def test_a_finding_is_drawn_with_the_calls_that_explain_it(journal: Journal) -> None:
+    """Those of which it speaks; before a reading, also those that may have changed what was read."""
+    submit, query = (
+        asked_by(journal, "owner", each, kind) for each, kind in ((1, Operation.SUBMIT), (2, Operation.QUERY))
+    )
+    cancel, last = asked_by(journal, "other", 3), asked_by(journal, "owner", 4, Operation.QUERY)
+
+    def drawn(at: int, wanted: str = "x", **more: Any) -> list[int]:  # noqa: ANN401 - any field
+        finding = replace(broken("STATE-1", wanted), exchange=at, **more)
+        return [each.number for each in calls(journal, finding)]
+
+    assert drawn(cancel) == []
+    assert drawn(last) == [submit, cancel, last]
+    assert drawn(last, f"as exchange {query} showed") == [query, last]
+    assert drawn(cancel, f"between exchanges {query} and {last}", account=True) == [query, cancel, last]
+    assert drawn(last, history=(cancel, last)) == [cancel, last]
+
+
+@pytest.mark.parametrize(
+    ("role", "said", "key"),
+    [
+        ("owner", "", "$KEY"),
+        ("other", ", with other's key", "$OTHER_KEY"),
+        ("team-b", ", with team-b's key", "$TEAM_B_KEY"),
+        ("revoked", ", with a revoked key", "$REVOKED_KEY"),
+        ("nobody:none", ", without a key", "$KEY"),
+        ("nobody:other case", ", without a valid key: other case", "$KEY"),
+    ],
+)
+def test_a_message_says_with_whose_key_a_call_was_made(role: str, said: str, key: str) -> None:
+    """And its curl line takes that key."""
+    evidence = exchange(replace(request(), role=role))
+    lines = message(catalogue()["STATE-1"], broken(), evidence, BASE).splitlines()
+    assert lines[2].endswith(f"(exchange 215, 12 ms{said})")
+    assert lines[-1].endswith(f'-H "Authorization: Bearer {key}"')
+
+
+def test_stories_that_were_left_out_are_why_a_row_is_open(journal: Journal) -> None:
+    """By `--stories` or `-k`: the profile would settle nothing."""
+    made = folded(journal, held("STATE-1"), only=("STATE-1", "STATE-2"), told=("STATE-1",))
+    assert table(made)[0][1].endswith("its own stories were left out; leave out --stories, or write --stories STATE-2")
+    made = folded(journal, held("STATE-1"), only=("STATE-2",), told=("STATE-2",), keyword="odd")
+    assert table(made)[0][1].endswith("-k odd may have left its stories out; write a run without -k")
 
 
 # sending it again

@@ -163,9 +163,14 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
         return replace(held(moment), account=True)
     if moved := noise(window.first.moment.story) or _haunt(window.first.moment.story):
         return replace(undecided(moment, moved), account=True)
-    wanted = f"the account of {window.first.role} to go down by {cost} credits {between}"
-    got = f"from {window.first.credits} to {window.last.credits}: by {window.spent}"
+    wanted = f"{window.first.role}'s account {_moving(cost, 'to stay as it is', 'to go')} {between}"
+    got = f"it {_moving(window.spent, 'stayed', 'went')}, from {window.first.credits} to {window.last.credits}"
     return replace(broken(moment, wanted, got), account=True)
+
+
+def _moving(spent: Decimal, still: str, moved: str) -> str:
+    """A movement of an account in words."""
+    return f"{moved} {'down' if spent > 0 else 'up'} by {abs(spent)} credits" if spent else still
 
 
 def same_charge(one: Moment, other: Moment) -> bool:

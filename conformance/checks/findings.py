@@ -222,8 +222,15 @@ def difference(moment: Moment, other: Moment) -> str:
     if moment.shown is None or other.shown is None:
         return answered(moment)
     places = differences(moment.shown, other.shown, moment.story.terms.volatile)[:_MOST_DIFFERENCES]
-    said = (f"{at[1:]} {quoted(got)} where it was {quoted(wanted)}" for at, got, wanted in places)
-    return "; ".join(said) or answered(moment)
+    return "; ".join(_change(at[1:], got, wanted) for at, got, wanted in places) or answered(moment)
+
+
+def _change(name: str, got: object, wanted: object) -> str:
+    """What became of one field."""
+    if isinstance(wanted, Missing):
+        return f"{name} {quoted(got)} where there was none"
+    is_now = f"no {name}" if isinstance(got, Missing) else f"{name} {quoted(got)}"
+    return f"{is_now} where it was {quoted(wanted)}"
 
 
 def quoted(value: object) -> str:

@@ -84,4 +84,4 @@ def _same(moment: Moment, earlier: Moment | None) -> Judgement:
     assert earlier is not None  # noqa: S101 - certainly ended means that a query said so
     if moment.status == OK and moment.story.same(moment.document, earlier.document):
         return held(moment)
-    return broken(moment, f"the task as in exchange {earlier.exchange.number}", difference(moment, earlier))
+    return broken(moment, f"the task as exchange {earlier.exchange.number} showed it", difference(moment, earlier))

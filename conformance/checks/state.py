@@ -145,7 +145,8 @@ def _no_new_output(task: Task, first: Moment, later: Moment) -> Iterator[Judgeme
         return
     before, after = _output(first), _output(later)
     if after and not _same_output(first, before, after):
-        wanted = f"output {quoted(before)}, as exchange {first.exchange.number} showed" if before else "no output"
+        wanted = f"output {quoted(before)}, as exchange {first.exchange.number} showed" if before else ""
+        wanted = wanted or f"no output, as exchange {first.exchange.number} showed the task as cancelled"
         yield broken(later, wanted, f"output {quoted(after)}")
     elif _past_its_end(task, later):
         yield held(later)

@@ -10,7 +10,7 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Attachment, Label, Status, StatusDetails, TestResult
 from allure_commons.types import AttachmentType, LabelType
 
-from conformance.report.text import message, printable
+from conformance.report.text import printable, told
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def write_allure(summary: Summary, folder: Path) -> None:
 
 def _result(row: Row, base_url: str) -> Any:  # noqa: ANN401 - Allure ships no types
     requirement, made = row.requirement, row.ruling
-    trace = message(requirement, made.broken[0], row.evidence, base_url, row.history) if made.broken else None
+    trace = told(row, base_url) if made.broken else None
     labels = {
         LabelType.PARENT_SUITE: "cancel-conformance",
         LabelType.SUITE: requirement.family,

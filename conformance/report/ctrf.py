@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from conformance.report.text import message, printable
+from conformance.report.text import printable, told
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -62,5 +62,5 @@ def _test(row: Row, base_url: str) -> dict[str, object]:
     if made.reason:
         test["message"] = printable(made.reason)
     if made.broken:
-        test["trace"] = message(requirement, made.broken[0], row.evidence, base_url, row.history)
+        test["trace"] = told(row, base_url)
     return test

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from conformance.report.text import message, printable
+from conformance.report.text import printable, told
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _case(suite: ET.Element, row: Row, base_url: str) -> None:
     for key, value in {**facts, "held": str(made.held), "undecided": str(made.undecided)}.items():
         ET.SubElement(properties, "property", name=key, value=value)
     if made.broken:
-        text = _legal(message(requirement, made.broken[0], row.evidence, base_url, row.history))
+        text = _legal(told(row, base_url))
         if made.verdict is Verdict.FAIL:
             failure = ET.SubElement(case, "failure", message=printable(made.broken[0].got), type=requirement.level)
             failure.text = text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from conformance.report.text import MARKS, closing, message, printable, remedy, saying, tone
+from conformance.report.text import MARKS, closing, printable, remedy, saying, told, tone
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def markdown(summary: Summary) -> str:
         f"## {MARKS[tone(summary)]} {said[0].upper()}{said[1:]}",
         f"Target {code(name)} at {code(str(summary.notes.get('base_url', '')))}",
         _counts(summary),
-        *(_broken(row, str(summary.notes.get("base_url", ""))) for row in summary.asked if row.ruling.broken),
+        *(_broken(row, str(summary.notes.get("base_url", ""))) for row in summary.broken),
         *_open(summary),
         fenced(closing(summary)),
     ]
@@ -60,8 +60,8 @@ def _counts(summary: Summary) -> str:
 def _broken(row: Row, base_url: str) -> str:
     requirement, made = row.requirement, row.ruling
     head = f"<b>{requirement.id}</b> {requirement.level} {made.verdict}: {requirement.statement}"
-    told = fenced(message(requirement, made.broken[0], row.evidence, base_url, row.history))
-    return f"<details><summary>{MARKS[made.verdict]} {head}</summary>\n\n{told}\n\n</details>"
+    whole = fenced(told(row, base_url))
+    return f"<details><summary>{MARKS[made.verdict]} {head}</summary>\n\n{whole}\n\n</details>"
 
 
 def _open(summary: Summary) -> list[str]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from conformance.report.text import MARKS, curl, neutral, printable, remedy, request_line, saying, tone
-from conformance.report.timeline import picture
+from conformance.report.text import MARKS, bearer, curl, neutral, printable, remedy, request_line, saying, tone
+from conformance.report.timeline import line, picture
 from conformance.requirements import rulings
 from conformance.verdict import Verdict
 from conformance.windows import NEEDED, RaceWindow
@@ -65,13 +65,14 @@ def page(summary: Summary) -> str:
         balance_header=notes.get("terms", {}).get("balance_header"),
         curl=lambda exchange: curl(exchange.request, base_url),
         line=lambda exchange: request_line(exchange.request, base_url),
+        whose=lambda exchange: bearer(exchange.request.role),
         name=printable(str(notes.get("name", "an unnamed target"))),
         musts=sum(row.requirement.level == "MUST" for row in summary.asked),
         passed=summary.count(Verdict.PASS, "MUST"),
         stale=[row for row in summary.asked if row.ruling.stale],
         families=sorted({row.requirement.family for row in summary.asked}),
         groups=[(verdict, [row for row in summary.asked if row.ruling.verdict is verdict]) for verdict in MEANINGS],
-        broken=[row for row in summary.asked if row.ruling.broken],
+        broken=summary.broken,
         unsettled=_unsettled(summary),
         meanings=MEANINGS,
         marks=MARKS,
@@ -98,7 +99,8 @@ def _template() -> Template:
         "body": body,
         "differing": differing,
         "remedy": remedy,
-        "picture": lambda history: Markup(picture(history)),  # noqa: S704 - escapes what it draws
+        "told": line,
+        "picture": lambda calls: Markup(picture(calls)),  # noqa: S704 - escapes what it draws
     }
     return environment.get_template("page.html")
 

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from conformance.report.text import message, printable, remedy
+from conformance.report.text import printable, remedy, told
 from conformance.verdict import ExitCode, Verdict
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _result(row: Row, index: int, summary: Summary) -> dict[str, Any]:
         "ruleId": requirement.id,
         "ruleIndex": index,
         "level": _LEVEL[made.verdict],
-        "message": _said(message(requirement, made.broken[0], row.evidence, base_url, row.history)),
+        "message": _said(told(row, base_url)),
         "locations": [_location(row, summary)],
         "partialFingerprints": {"requirement/v1": mark},
         "occurrenceCount": len(made.broken),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from conformance.account import LEDGER, noise
 from conformance.checks import CHECKS, judgements
 from conformance.contract import Contract
+from conformance.exchange import Operation
 from conformance.report.bill import Bill, bill
 from conformance.requirements import Requirement, catalogue
 from conformance.verdict import (
@@ -38,6 +39,9 @@ _BEFORE: Final = 6
 _AFTER: Final = 3
 _MOST_NAMED: Final = 4
 _NAMED: Final = re.compile(r"exchanges? (\d{1,9})(?: and (\d{1,9}))?")
+_MOST_BEFORE: Final = 10
+_CANCELLING: Final = {Operation.CANCEL, Operation.PROBE}
+_MOVING: Final = {Operation.SUBMIT, *_CANCELLING}
 WORST_FIRST = tuple(Verdict)
 
 
@@ -45,14 +49,29 @@ WORST_FIRST = tuple(Verdict)
 class Row:
     """One requirement with what the run says of it, the first exchange that broke it, and those that it met.
 
-    The `scene` is that exchange amid the others of its story, with those that it met and those that the finding names.
+    The `history` are the calls that met; `calls` are these, or else those that the finding speaks of. The `scene` is
+    the exchange amid the others of its story, with all of these.
     """
 
     requirement: Requirement
     ruling: Ruling
     evidence: Exchange | None = None
     history: tuple[Exchange, ...] = ()
+    calls: tuple[Exchange, ...] = ()
     scene: tuple[Exchange, ...] = ()
+
+    @property
+    def plainness(self) -> int:
+        """How well a finding tells by itself what the target does; what sorts first is the plainest.
+
+        One on the answer to a single cancel is plainer than one that compares answers, and that plainer than one on
+        what a query showed.
+        """
+        if not self.ruling.broken:
+            return 0
+        if _said_of(self.ruling.broken[0]):
+            return 1
+        return 0 if self.evidence is not None and self.evidence.request.operation in _CANCELLING else 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +107,14 @@ class Summary:
 
     @property
     def asked(self) -> list[Row]:
-        """The rows that were judged, the worst verdicts first."""
+        """The rows that were judged, the worst verdicts first, and of what is broken the plainest."""
         asked = [row for row in self.rows if row.ruling.verdict is not Verdict.PLANNED]
-        return sorted(asked, key=lambda row: WORST_FIRST.index(row.ruling.verdict))
+        return sorted(asked, key=lambda row: (WORST_FIRST.index(row.ruling.verdict), row.plainness))
+
+    @property
+    def broken(self) -> list[Row]:
+        """The rows that are broken, known or not, in the order in which they explain themselves."""
+        return [row for row in self.asked if row.ruling.broken]
 
     @property
     def planned(self) -> list[Row]:
@@ -135,7 +159,7 @@ def summarise(journal: Journal, *, today: date | None = None, gate: Gate = MUSTS
     today = today or date.today()  # noqa: DTZ011 - an expiry is a day of the user's own calendar
     facts = Circumstances(
         accepted=journal.accepted(),
-        obstacles=journal.obstacles(),
+        obstacles={**_left_out(notes), **journal.obstacles()},
         not_observable=notes.get("not_observable", {}),
         known=notes.get("known", {}),
         noise=notes.get("noise", ""),
@@ -166,6 +190,14 @@ def summarise(journal: Journal, *, today: date | None = None, gate: Gate = MUSTS
     )
 
 
+def _left_out(notes: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Why nothing may have been learned of rows whose own stories were left out on purpose."""
+    if keyword := notes.get("keyword"):
+        return dict.fromkeys(notes["only"], (f"-k {keyword} may have left its stories out; write a run without -k",))
+    left = [row for row in notes.get("only", ()) if row not in notes.get("told", notes["only"])]
+    return {row: (f"its own stories were left out; leave out --stories, or write --stories {row}",) for row in left}
+
+
 def _by_requirement(journal: Journal) -> dict[str, list[Judgement]]:
     found: dict[str, list[Judgement]] = {}
     for counted in journal.judgements():
@@ -179,23 +211,51 @@ def _row(journal: Journal, requirement: Requirement, made: Ruling) -> Row:
     if not made.broken:
         return Row(requirement=requirement, ruling=made)
     first = made.broken[0]
-    history = journal.each(first.history)
+    called = calls(journal, first)
     return Row(
         requirement=requirement,
         ruling=made,
         evidence=None if first.exchange is None else journal.exchange(first.exchange),
-        history=history,
-        scene=_scene(journal, first, history),
+        history=called if first.history else (),
+        calls=called,
+        scene=_scene(journal, first, called),
     )
 
 
-def _scene(journal: Journal, finding: Judgement, history: tuple[Exchange, ...]) -> tuple[Exchange, ...]:
+def calls(journal: Journal, finding: Judgement) -> tuple[Exchange, ...]:
+    """The calls that met; or, where a finding is not on the answer to one cancel by itself, those that explain it.
+
+    These are the calls of which it speaks and, before a reading of an account or of a task, those that may have changed
+    what was read.
+    """
+    if finding.history:
+        return journal.each(finding.history)
+    found = None if finding.exchange is None else journal.exchange(finding.exchange)
+    spoken = _said_of(finding)
+    if found is None or (not spoken and found.request.operation in _CANCELLING):
+        return ()
+    before: tuple[Exchange, ...] = ()
+    if finding.account or not spoken:
+        before = journal.around(max(spoken, default=found.number), before=_MOST_BEFORE, after=0)
+    since = min(spoken, default=0)
+    moving = [each for each in before if each.number > since and each.request.operation in _MOVING]
+    return _in_order(*journal.each(spoken), found, *moving)
+
+
+def _said_of(finding: Judgement) -> list[int]:
+    """The numbers of the exchanges that a finding names."""
+    pairs = _NAMED.findall(f"{finding.wanted} {finding.got}")[:_MOST_NAMED]
+    return [int(number) for pair in pairs for number in pair if number]
+
+
+def _scene(journal: Journal, finding: Judgement, called: tuple[Exchange, ...]) -> tuple[Exchange, ...]:
     near = () if finding.exchange is None else journal.around(finding.exchange, before=_BEFORE, after=_AFTER)
-    said = _NAMED.findall(f"{finding.wanted} {finding.got}")[:_MOST_NAMED]
-    named = journal.each(int(number) for pair in said for number in pair if number)
-    return tuple(
-        sorted({each.number: each for each in (*near, *named, *history)}.values(), key=lambda each: each.sent_at)
-    )
+    return _in_order(*near, *journal.each(_said_of(finding)), *called)
+
+
+def _in_order(*exchanges: Exchange) -> tuple[Exchange, ...]:
+    """Each of them once, in the order of sending."""
+    return tuple(sorted({each.number: each for each in exchanges}.values(), key=lambda each: each.sent_at))
 
 
 def _planned(requirement: Requirement) -> Ruling:

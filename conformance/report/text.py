@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import string
 from statistics import median
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from conformance.exchange import NOBODY, REVOKED
 from conformance.report.timeline import timeline
 from conformance.requirements import catalogue
 from conformance.verdict import MUSTS, ExitCode, Verdict
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 400
 _LONGEST_BODY = 4000
+_MOST_LISTED = 8
+_OWNER = "owner"
+_KEY = re.compile(r"[$]\{?\w*KEY")
 _PLAIN = frozenset(string.printable[:-5]) - {"'", "\\"}
 MARKS = {
     Verdict.FAIL: "✗",
@@ -44,10 +49,15 @@ STYLES = {
 _SAYINGS = {
     ExitCode.PASSED: "conformant: every MUST row asked for passed",
     ExitCode.FAILED: "not conformant",
-    ExitCode.INCONCLUSIVE: "nothing is broken, and not everything is proven",
+    ExitCode.INCONCLUSIVE: "no MUST row is broken, and not all of them are proven",
     ExitCode.OUR_FAULT: "the suite itself was at fault: please report it, with the journal",
     ExitCode.USAGE: "nothing was sent",
 }
+
+
+def told(row: Row, base_url: str) -> str:
+    """The message of a broken row."""
+    return message(row.requirement, row.ruling.broken[0], row.evidence, base_url, row.calls)
 
 
 def message(
@@ -55,18 +65,15 @@ def message(
     judgement: Judgement,
     evidence: Exchange | None,
     base_url: str,
-    history: Sequence[Exchange] = (),
+    calls: Sequence[Exchange] = (),
 ) -> str:
     """One broken requirement, whole: what was sent, wanted and got, by what source, and how to see it again.
 
-    A `history` of calls that met is drawn as a timeline.
+    The `calls` that it takes to see it are drawn as a timeline.
     """
     lines = [f"{requirement.id} {requirement.level}  {requirement.statement}", ""]
     if evidence is not None:
-        took = round((evidence.ended_at - evidence.sent_at) * 1000)
-        lines.append(
-            f"  sent    {request_line(evidence.request, base_url)}      (exchange {evidence.number}, {took} ms)"
-        )
+        lines.append(f"  sent    {request_line(evidence.request, base_url)}      ({_circumstances(evidence)})")
     lines += [
         f"  wanted  {printable(judgement.wanted)}",
         f"  got     {printable(judgement.got)}",
@@ -74,9 +81,24 @@ def message(
     ]
     if evidence is not None:
         lines.append(f"  again   {curl(evidence.request, base_url)}")
-    if history:
-        lines += ["", *(f"  {line}" for line in timeline(history))]
+    if calls:
+        lines += ["", *(f"  {line}" for line in timeline(calls))]
     return "\n".join(lines)
+
+
+def _circumstances(exchange: Exchange) -> str:
+    """Which exchange it was, how long it took, and by whose key, unless it was the owner's."""
+    took = f"exchange {exchange.number}, {round((exchange.ended_at - exchange.sent_at) * 1000)} ms"
+    whose = bearer(exchange.request.role)
+    return f"{took}, {whose}" if whose else took
+
+
+def bearer(role: str) -> str:
+    """With whose key a call was made; nothing where it was the owner's."""
+    name, _, how = role.partition(":")
+    if name == NOBODY:
+        return printable("without a key" if how in {"", "none"} else f"without a valid key: {how}")
+    return {_OWNER: "", REVOKED: "with a revoked key"}.get(name, printable(f"with {name}'s key"))
 
 
 def request_line(request: Request, base_url: str) -> str:
@@ -88,20 +110,29 @@ def request_line(request: Request, base_url: str) -> str:
 
 
 def curl(request: Request, base_url: str) -> str:
-    """A command line that sends the request again, with `$TARGET` for the base URL and `$KEY` for the key."""
+    """A command line that sends the request again, with `$TARGET` for the base URL and `$KEY` for the owner's key.
+
+    The key of another role is `$` and its name: `$OTHER_KEY`, `$REVOKED_KEY`.
+    """
     url = request.url.removeprefix(base_url.rstrip("/"))
     parts = ["curl", *_way(request), f'"$TARGET{url}"' if shlex.quote(url) == url else f'"$TARGET"{shlex.quote(url)}']
-    headers = [f"{name.title()}: {value}" for name, value in request.headers]
-    headers.sort(key=lambda text: "$KEY" not in text)
+    headers = [f"{name.title()}: {value}".replace("$KEY", _key_of(request.role)) for name, value in request.headers]
+    headers.sort(key=lambda text: not _KEY.search(text))
     if request.content is not None and not any(text.startswith("Content-Type:") for text in headers):
         headers.append("Content-Type:")  # else curl adds one of its own
     for text in headers:
-        parts += ["-H", f'"{text}"' if "$KEY" in text else shlex.quote(text)]
+        parts += ["-H", f'"{text}"' if _KEY.search(text) else shlex.quote(text)]
     if request.content is None:
         return " ".join(parts)
     if b"\0" in request.content:  # which no argument can carry
         return " ".join([f"printf %b {_octal(request.content)} |", *parts, "--data-binary @-"])
     return " ".join([*parts, "--data-raw", _quoted_bytes(request.content)])
+
+
+def _key_of(role: str) -> str:
+    """The variable of the shell that stands for the key of a role."""
+    name = role.partition(":")[0]
+    return "$KEY" if name in {_OWNER, NOBODY} else "$" + re.sub(r"\W", "_", f"{name}_key").upper()
 
 
 def _way(request: Request) -> list[str]:
@@ -138,14 +169,26 @@ def table(summary: Summary) -> list[tuple[Verdict, str]]:
     return [(row.ruling.verdict, _line(row, said)) for row in summary.asked]
 
 
+def overview(summary: Summary) -> list[str]:
+    """What is broken, in one line each, the plainest first; nothing where nothing is broken."""
+    broken = summary.broken
+    if not broken:
+        return []
+    name = printable(str(summary.notes.get("name") or "the target"))
+    counts = {level: sum(row.requirement.level == level for row in broken) for level in ("MUST", "SHOULD", "EXT")}
+    said = ", ".join(f"{count} {level} {'row' if count == 1 else 'rows'}" for level, count in counts.items() if count)
+    lines = [
+        f"  {MARKS[row.ruling.verdict]} {row.requirement.id:<10}{row.requirement.statement}"
+        for row in broken[:_MOST_LISTED]
+    ]
+    more = [f"    and {len(broken) - _MOST_LISTED} more"] if len(broken) > _MOST_LISTED else []
+    return [f"Broken by {name}: {said}", "", *lines, *more]
+
+
 def messages(summary: Summary) -> list[str]:
     """The whole message of each row that is broken."""
     base_url = str(summary.notes.get("base_url", ""))
-    return [
-        message(row.requirement, row.ruling.broken[0], row.evidence, base_url, row.history)
-        for row in summary.asked
-        if row.ruling.broken
-    ]
+    return [told(row, base_url) for row in summary.broken]
 
 
 def closing(summary: Summary) -> str:

@@ -18,6 +18,7 @@ _LONGEST: Final = 60
 _ROW: Final = 26
 _LEFT: Final = 300
 _SCALE: Final = 8
+_NAMING: Final = {Operation.CANCEL, Operation.PROBE, Operation.QUERY, Operation.STREAM}
 
 
 def timeline(exchanges: Sequence[Exchange]) -> list[str]:
@@ -33,6 +34,11 @@ def timeline(exchanges: Sequence[Exchange]) -> list[str]:
             + f"{_caller(each):<28.28}  {bar:<{width + 1}}  {_answer(each)}"
         )
     return lines
+
+
+def line(exchange: Exchange) -> str:
+    """A call in a few words: its number, who called, what for, and what was answered."""
+    return f"{exchange.number} {_caller(exchange)} → {_answer(exchange)}"
 
 
 def picture(exchanges: Sequence[Exchange]) -> str:
@@ -68,21 +74,24 @@ def _caller(exchange: Exchange) -> str:
     request = exchange.request
     named = request.named
     how = "path" if named.path is not None else (named.form or Form.BODY).value
-    kind = request.operation.value
-    return f"{request.role} {kind}" + (f" by {how}" if request.operation is not Operation.SUBMIT else "")
+    if request.operation is Operation.CALLBACK:
+        return f"callback to {request.role}"
+    return f"{request.role} {request.operation.value}" + (f" by {how}" if request.operation in _NAMING else "")
 
 
 def _answer(exchange: Exchange) -> str:
-    """The status, and the state, the charge or the code that came with it."""
-    if exchange.answer is None:
-        return "no answer"
-    document = exchange.answer.document
-    said: list[object] = [exchange.answer.status]
+    """The status, and the state, the charge or the code that came with it; of a callback, what it told."""
+    if exchange.request.operation is Operation.CALLBACK:
+        said, document = ["told"], exchange.request.document
+    elif exchange.answer is None:
+        return "nothing more" if exchange.request.operation is Operation.STREAM else "no answer"
+    else:
+        said, document = [str(exchange.answer.status)], exchange.answer.document
     if isinstance(document, dict):
         error = document.get("error")
         said += [
             value for value in (document.get("status"), error.get("code") if isinstance(error, dict) else None) if value
         ]
         said += [f"credits_used {document['credits_used']}"] if "credits_used" in document else []
-    text = " ".join(str(value) for value in said)
+    text = " ".join(map(str, said))
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)[:_LONGEST]
