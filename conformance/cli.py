@@ -697,10 +697,11 @@ def keygen(name: Path) -> None:
 @click.option("--badge", type=_FILE, metavar="FILE", help="An SVG image of one line.")
 @click.option("--allure", type=_FOLDER, metavar="DIR", help="Allure results.")
 @click.option("--judge", "anew", is_flag=True, help="Judge the run again before, with the checks of this version.")
-def report(journal: Path, *, anew: bool, **forms: Path | None) -> None:
+@_gated
+def report(journal: Path, *, anew: bool, gate: str, fail_on_inconclusive: bool, **forms: Path | None) -> None:
     r"""Write a recorded run down in other forms; nothing is sent.
 
-    The exit code is that of the verdicts, as of the run itself.
+    The exit code is that of the verdicts at the gate, as of the run itself.
 
     \b
     Examples:
@@ -712,7 +713,8 @@ def report(journal: Path, *, anew: bool, **forms: Path | None) -> None:
     wanted = {form: path for form, path in forms.items() if path is not None}
     if not wanted:
         raise click.UsageError(f"no form is asked for; give one of {', '.join(f'--{form} …' for form in forms)}")
-    _end(lambda: write_down(journal, wanted, anew=anew))
+    stop = Gate(level=Level(gate), proof=fail_on_inconclusive)
+    _end(lambda: write_down(journal, wanted, anew=anew, gate=stop))
 
 
 @main.command()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import yaml
@@ -73,6 +73,11 @@ class Contract:
             return cls(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise ContractError(f"{path}: cannot be read: {error}") from error
+
+    @property
+    def name(self) -> str:
+        """The name of the file that it came in, without the folders of whoever has it."""
+        return PurePath(self.source).name
 
     @property
     def digest(self) -> str:

@@ -320,7 +320,7 @@ class Run:
             "name": order.profile.name or order.profile.base_url,
             "base_url": order.profile.base_url,
             "contract": order.contract.text,
-            "contract_source": order.contract.source,
+            "contract_source": order.contract.name,
             "contract_sha256": order.contract.digest,
             "depth": order.depth.name,
             "seed": order.seed,

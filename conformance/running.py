@@ -133,7 +133,7 @@ def judge_recorded(path: Path, report_dir: Path | None, gate: Gate = MUSTS) -> E
     return summary.exit_code
 
 
-def report(path: Path, wanted: Mapping[str, Path], *, anew: bool) -> ExitCode:
+def report(path: Path, wanted: Mapping[str, Path], *, anew: bool, gate: Gate = MUSTS) -> ExitCode:
     """Write a recorded run down in the forms that are wanted, each at its path; judge it `anew` before, or not.
 
     Raises:
@@ -144,7 +144,7 @@ def report(path: Path, wanted: Mapping[str, Path], *, anew: bool) -> ExitCode:
     with _recorded(path) as journal:
         if anew:
             judge_again(journal)
-        summary = summarise(journal)
+        summary = summarise(journal, gate=gate)
         for form, where in wanted.items():
             try:
                 write(form, where, summary, journal)

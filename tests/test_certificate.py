@@ -285,6 +285,24 @@ def test_a_run_that_does_not_merit_one_gets_none(
     assert [path.name for path in tmp_path.iterdir()] == ["spoilt.sqlite"]
 
 
+def test_a_refusal_leaves_no_older_certificate(spoilt: Callable[[Spoil], Path], tmp_path: Path) -> None:
+    """Nobody shall take the certificate of another run for this one's."""
+    for name in ("c.json", "c.evidence.tar.gz"):
+        (tmp_path / name).write_text("of another run", encoding="utf-8")
+    with pytest.raises(NotCertified):
+        Notary(Scope.CORE).issue(spoilt("DELETE FROM judgement"), tmp_path / "c.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["spoilt.sqlite"]
+
+
+def test_the_evidence_tells_no_folder_of_whoever_ran_it(issued: Issued, tmp_path: Path) -> None:
+    """Neither where the contract lay nor where the results went."""
+    folder = _unpacked(issued, tmp_path / "unpacked")
+    for path in folder.iterdir():
+        text = path.read_bytes()
+        assert str(issued.folder).encode() not in text, path.name
+        assert str(DOCUMENTS).encode() not in text, path.name
+
+
 @pytest.mark.parametrize(
     ("done", "code"),
     [

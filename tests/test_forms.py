@@ -493,6 +493,17 @@ def test_a_report_judges_again_only_where_it_is_asked_to(smoke: Recorded, tmp_pa
     assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["counts"]["pass"] == len(smoke.verdicts)
 
 
+@pytest.mark.parametrize(("options", "code"), [((), 1), (("--gate", "none"), 0), (("--gate", "should"), 1)])
+def test_a_report_ends_as_its_gate_has_it(
+    mixed: Summary, journal: Journal, tmp_path: Path, options: tuple[str, ...], code: int
+) -> None:
+    """The verdicts are the same, and so is what is written but for the code."""
+    result = report(journal.path, "--json", tmp_path / "x.json", *options)
+    assert (result.exit_code, mixed.exit_code) == (code, 1), result.output
+    said = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert (said["counts"]["fail"], said["exit_code"]) == (1, code)
+
+
 def test_what_cannot_be_reported_is_said_in_words(smoke: Recorded, tmp_path: Path) -> None:
     """No form, no journal, no such folder: exit 2, and no traceback."""
     (tmp_path / "a-file").write_text("", encoding="utf-8")

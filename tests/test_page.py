@@ -17,7 +17,7 @@ from conformance.exchange import Answer, Exchange, Operation, Request
 from conformance.journal import Journal
 from conformance.report.badge import badge
 from conformance.report.markdown import markdown
-from conformance.report.page import body, differing, page
+from conformance.report.page import body, differing, headers, page
 from conformance.report.summary import summarise
 from conformance.report.timeline import picture
 from conformance.requirements import catalogue, rulings
@@ -259,6 +259,31 @@ def test_a_broken_row_shows_its_evidence(journal: Journal) -> None:
     assert "curl -X POST" in text
     assert picture(made.rows[0].history) in raw
     assert re.search(r"1 \+0\.0 ms owner POST /v1/tasks/cancel .* → 200 in 100\.0 ms", text)
+
+
+def test_an_exchange_shows_the_headers_that_matter() -> None:
+    """Those that decide what came of a call first, each cut, and of many only so many."""
+    odd = [(f"x-{number}", "y") for number in range(9)]
+    shown = [
+        *odd,
+        ("Content-Type", "text/html"),
+        ("x-ratelimit-reset", "9"),
+        ("X-Left", "<1>"),
+        ("location", "z" * 999),
+    ]
+    told = headers(shown, "x-left")
+    assert told[:3] == ["X-Left: <1>", "Content-Type: text/html", "x-ratelimit-reset: 9"]
+    assert told[3] == f"location: {'z' * 390}…"
+    assert told[-1] == "and 5 more"
+    assert len(told) == 9
+    assert headers([]) == []
+
+
+def test_the_headers_of_an_exchange_are_on_the_page(journal: Journal) -> None:
+    """With whose key it was asked, and what came with the answer."""
+    text = Read(page(hostile(journal))).text
+    assert "sent authorization: Bearer $KEY x-odd: <script>" in text
+    assert "answered 200 x-left: <script>alert(1)</script>" in text
 
 
 def test_an_open_row_says_what_would_settle_it(journal: Journal) -> None:

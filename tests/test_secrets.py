@@ -20,6 +20,9 @@ from conftest import clean_environment, suite_command
 from small_target import Target
 from stand_in import KEY, KEYS, OTHER_KEY, Heard, answer, standing_in
 
+from conformance.life import Cancel, Key, Replay, Submit
+from conformance.reference.service import KEYS as SANDBOX
+from conformance.report.forms import TEXTS
 from conformance.target.credentials import near_misses
 
 if TYPE_CHECKING:
@@ -126,7 +129,7 @@ def carry_out(folder: Path, command: list[str], **more: str) -> str:
 
 @pytest.fixture(scope="module")
 def echoed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Echo]:
-    """The folder of a user who ran the suite against a target that echoes, and judged the journal again."""
+    """The folder of a user who ran the suite against a target that echoes, and did with the run all that there is."""
     folder, target = tmp_path_factory.mktemp("echoed"), Echo()
     with standing_in(target) as server:
         options = [
@@ -142,8 +145,21 @@ def echoed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Echo]:
             "r",
         ]
         carry_out(folder, suite_command("run", *options, *LIMITS))
+        a_replay().write(folder)
+        there = ["--base-url", server.base_url, "--report-dir", "replayed", *LIMITS]
+        assert " steps, told to " in carry_out(folder, suite_command("replay", "replay-ISO-1.json", *there))
+        assert "left" in carry_out(folder, suite_command("sweep", "r/journal.sqlite"))
     carry_out(folder, suite_command("judge", "r/journal.sqlite", "--report-dir", "again"))
+    forms = [part for form in (*TEXTS, "har", "allure") for part in (f"--{form}", f"forms/{form}")]
+    carry_out(folder, suite_command("report", "r/journal.sqlite", *forms))
+    assert "requests" in carry_out(folder, suite_command("diff", "r", "again"))
+    assert "IDENT-1" in carry_out(folder, suite_command("requirements"))
     return folder, target
+
+
+def a_replay() -> Replay:
+    """A program with each key in it."""
+    return Replay(requirement="ISO-1", program=(Submit(task=0), Cancel(task=0, key=Key.OTHER)), found_in=2, seed=1)
 
 
 def test_the_target_did_echo(echoed: tuple[Path, Echo]) -> None:
@@ -157,7 +173,18 @@ def test_no_key_is_in_anything_that_is_left(echoed: tuple[Path, Echo]) -> None:
     """Neither in a file, a journal or a report, nor on the terminal; and there are no more files than the user's."""
     folder, _ = echoed
     assert leaks(folder) == []
-    assert {path.name for path in folder.iterdir()} == {"r", "again", "said"}
+    left_over = {path.name for path in folder.iterdir()}
+    assert left_over == {"r", "again", "said", "forms", "replayed", "replay-ISO-1.json"}
+    assert {path.name for path in (folder / "forms").iterdir()} == {*TEXTS, "har", "allure"}
+
+
+def test_no_key_is_in_what_a_self_test_says(tmp_path: Path) -> None:
+    """Nor in its matrix: the keys of the reference service are keys, too."""
+    options = ["-k", "accepts-both-for-one-task", "--depth", "smoke", "--jobs", "1", "--json", "matrix.json"]
+    assert "accepts-both-for-one-task" in carry_out(tmp_path, suite_command("selftest", *options))
+    assert (tmp_path / "matrix.json").is_file()
+    text = left(tmp_path)
+    assert [spelled for key in SANDBOX.values() for spelled in spellings(key) if spelled in text] == []
 
 
 def test_an_echo_is_nobodys_fault(echoed: tuple[Path, Echo]) -> None:

@@ -39,10 +39,14 @@ class Notary:
     def issue(self, recorded: Path, out: Path) -> list[str]:
         """Write the certificate that a journal merits, and its evidence beside it; what it says in a few lines.
 
+        What lay there before is of another run, and goes, so that nobody takes it for what this run was given.
+
         Raises:
             NotCertified: it merits none, and nothing is left of the attempt.
         """
         bundle = bundle_of(out)
+        for before in (out, bundle):
+            before.unlink(missing_ok=True)
         with contextlib.closing(Journal.open(recorded)) as journal:
             summary = summarise(journal)
         statement(summary, self._scope, File(bundle.name, ""), self._matrix)  # refused before anything is written
@@ -52,7 +56,8 @@ class Notary:
             _expect_to_hold(made, bundle)
             out.write_bytes(sealed(made, self._key))
         except BaseException:
-            bundle.unlink(missing_ok=True)
+            for attempt in (out, bundle):
+                attempt.unlink(missing_ok=True)
             raise
         return face(made)
 

@@ -24,6 +24,8 @@ from conformance.verdict import Verdict
 from conformance.windows import NEEDED, RaceWindow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.report.summary import Row, Summary
 
 MEANINGS: Final = {
@@ -42,6 +44,14 @@ OPEN: Final = (Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE)
 _FOLDER: Final = Path(__file__).parent
 _LONGEST_BODY: Final = 900
 _MINUTE: Final = 60
+_MOST_HEADERS: Final = 8
+_LIMITS: Final = ("x-ratelimit-", "x-quota-", "x-org-quota-")
+_TELLING: Final = {
+    *("allow", "authorization", "content-encoding", "content-type", "location", "retry-after", "www-authenticate"),
+    *("x-api-key", "x-request-id"),
+}
+"""Headers that decide, or explain, what came of a call."""
+
 _WORDS: Final = re.compile(r"\s+|[^\s\w.]|[\w.]+")
 
 
@@ -97,12 +107,25 @@ def _template() -> Template:
         "cut": printable,
         "lines": lines,
         "body": body,
+        "headers": headers,
         "differing": differing,
         "remedy": remedy,
         "told": line,
         "picture": lambda calls: Markup(picture(calls)),  # noqa: S704 - escapes what it draws
     }
     return environment.get_template("page.html")
+
+
+def headers(shown: Sequence[tuple[str, str]], balance: str | None = None) -> list[str]:
+    """Headers, a line each, those that matter to a task's caller first; of many only so many, and how many more."""
+
+    def matters(header: tuple[str, str]) -> int:
+        name = header[0].lower()
+        return 0 if name == (balance or "").lower() else 1 if name in _TELLING or name.startswith(_LIMITS) else 2
+
+    told = [printable(f"{name}: {value}") for name, value in sorted(shown, key=matters)]
+    more = [f"and {len(told) - _MOST_HEADERS} more"] if len(told) > _MOST_HEADERS else []
+    return [*told[:_MOST_HEADERS], *more]
 
 
 def lines(text: str) -> Markup:
