@@ -22,6 +22,9 @@ from conformance.verdict import Verdict
 _BROKEN: Final = {Verdict.FAIL, Verdict.WARN}
 _OPEN: Final = {Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE}
 _LARGEST: Final = 64 << 20
+_NOISE: Final = 1.0
+"""Seconds by which a family's time differs between two runs of the same."""
+
 _JOURNAL: Final = b"SQLite format 3\0"
 _INTACT: Final = {Verdict.PASS, Verdict.KNOWN, *_OPEN, None}
 
@@ -62,6 +65,14 @@ class Spent(_Read):
     """What a run has cost, in credits."""
 
     spent: str = Field(default="0", max_length=100)
+    by_family: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Took(_Read):
+    """How long a run took."""
+
+    whole: float | None = None
+    by_family: Mapping[str, float] = Field(default_factory=dict)
 
 
 class Told(_Read):
@@ -71,6 +82,7 @@ class Told(_Read):
     requests: NonNegativeInt
     submits: NonNegativeInt
     credits: Spent
+    seconds: Took = Took()
     requirements: Mapping[str, Standing]
 
     def verdict(self, row: str) -> Verdict | None:
@@ -111,6 +123,14 @@ class Difference:
             "requests": [self.old.requests, self.new.requests],
             "submits": [self.old.submits, self.new.submits],
             "credits": [self.old.credits.spent, self.new.credits.spent],
+            "seconds": [self.old.seconds.whole, self.new.seconds.whole],
+            "families": {
+                family: {
+                    "credits": [told.credits.by_family.get(family, "0") for told in (self.old, self.new)],
+                    "seconds": [told.seconds.by_family.get(family, 0.0) for told in (self.old, self.new)],
+                }
+                for family in self._families()
+            },
             "runs": [dict(self.old.run), dict(self.new.run)],
         }
         return json.dumps(value, indent=2)
@@ -125,9 +145,26 @@ class Difference:
     def _taken(self) -> list[str]:
         old, new = self.old, self.new
         requests = f"requests {old.requests} → {new.requests}, tasks submitted {old.submits} → {new.submits}"
-        lines = [f"{requests}, credits spent {old.credits.spent} → {new.credits.spent}"]
+        took = " → ".join(
+            "unknown" if told.whole is None else f"{told.whole:.1f}" for told in (old.seconds, new.seconds)
+        )
+        lines = [f"{requests}, credits spent {old.credits.spent} → {new.credits.spent}, seconds {took}"]
+        lines += filter(None, map(self._taken_by, self._families()))
         differing = [f"{key} {old.run.get(key)} → {new.run.get(key)}" for key in _BACKGROUND if self._differs(key)]
         return [*lines, f"the runs themselves differ: {', '.join(differing)}"] if differing else lines
+
+    def _families(self) -> list[str]:
+        """The families of which either run tells what they took."""
+        told = [*self.old.credits.by_family, *self.old.seconds.by_family]
+        return sorted({*told, *self.new.credits.by_family, *self.new.seconds.by_family})
+
+    def _taken_by(self, family: str) -> str:
+        """What has changed in what a family took; of its time, only what is more than noise."""
+        spent = [told.credits.by_family.get(family, "0") for told in (self.old, self.new)]
+        took = [told.seconds.by_family.get(family, 0.0) for told in (self.old, self.new)]
+        said = [f"credits {spent[0]} → {spent[1]}"] if spent[0] != spent[1] else []
+        said += [f"seconds {took[0]:.1f} → {took[1]:.1f}"] if abs(took[1] - took[0]) >= _NOISE else []
+        return f"{family}: {', '.join(said)}" if said else ""
 
     def _differs(self, key: str) -> bool:
         return bool(self.old.run.get(key) != self.new.run.get(key))

@@ -77,11 +77,15 @@ def test_each_step_of_a_verdict_has_its_name(
 
 def test_the_text_names_row_step_and_reason(tmp_path: Path) -> None:
     """And what the two runs took, and what else was not the same."""
-    old = told(tmp_path / "a.json", "pass", run={"name": "staging", "seed": 1})
-    new = told(tmp_path / "b.json", "fail", requests=9, credits={"spent": "2"}, run={"name": "\x1b[31mlive", "seed": 2})
+    took = {"whole": 9.5, "by_family": {"BILL": 7.0, "STATE": 0.75}}
+    spent = {"spent": "1.5", "by_family": {"BILL": "1.5"}}
+    old = told(tmp_path / "a.json", "pass", run={"name": "staging", "seed": 1}, seconds=took, credits=spent)
+    other = {"credits": {"spent": "2", "by_family": {"BILL": "2"}}, "run": {"name": "\x1b[31mlive", "seed": 2}}
+    new = told(tmp_path / "b.json", "fail", requests=9, **other)
     assert compared(old, new).stdout.splitlines() == [
         "newly broken            STATE-1   pass → fail: why",
-        "requests 7 → 9, tasks submitted 2 → 2, credits spent 1.5 → 2",
+        "requests 7 → 9, tasks submitted 2 → 2, credits spent 1.5 → 2, seconds 9.5 → unknown",
+        "BILL: credits 1.5 → 2, seconds 7.0 → 0.0",
         "the runs themselves differ: name staging → \\u001b[31mlive",
     ]
 

@@ -403,6 +403,8 @@ def test_a_run_leaves_a_page(smoke: Recorded) -> None:
     with contextlib.closing(Journal.open(smoke.journal)) as journal:
         made = summarise(journal)
         assert sum(made.bill.requests.values()) == made.requests
+        assert made.seconds is not None
+        assert 0 < sum(made.bill.seconds.values()) < made.seconds
         assert (smoke.folder / "report.html").read_text(encoding="utf-8") == page(made)
     read = Read(page(made))
     assert list(loads(read)) == []

@@ -1,4 +1,4 @@
-"""What a run took: requests, and what its tasks were seen to cost, by the rows and families that they were for."""
+"""What a run took: requests, time, and what its tasks were seen to cost, by the rows and families they were for."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SHARED: Final = "shared"
 class Bill:
     """Credits by what was seen, beside those that are still expected of tasks nobody saw the price of.
 
-    Each task and each request counts for one family, that of the first row at which its story aims; a task counts for
-    every row at which it aims.
+    Each task, each request and each second counts for one family, that of the first row at which its story aims; a task
+    counts for every row at which it aims. Where several processes tell stories, their seconds add up.
     """
 
     spent: Decimal
@@ -28,6 +28,7 @@ class Bill:
     families: Mapping[str, Decimal]
     rows: Mapping[str, Decimal]
     requests: Mapping[str, int]
+    seconds: Mapping[str, float]
 
 
 def bill(journal: Journal) -> Bill:
@@ -47,6 +48,9 @@ def bill(journal: Journal) -> Bill:
     requests: dict[str, int] = defaultdict(int)
     for story, sent in journal.requests_of_stories().items():
         requests[_family(aims.get(story, ()))] += sent
+    seconds: dict[str, float] = defaultdict(float)
+    for story, took in journal.seconds_of_stories().items():
+        seconds[_family(aims.get(story, ()))] += took
     kept = {family: spent for family, spent in sorted(families.items()) if spent}
     return Bill(
         spent=sum(kept.values(), Decimal(0)),
@@ -54,6 +58,7 @@ def bill(journal: Journal) -> Bill:
         families=kept,
         rows={row: spent for row, spent in rows.items() if spent},
         requests=dict(sorted(requests.items())),
+        seconds=dict(sorted(seconds.items())),
     )
 
 

@@ -28,6 +28,10 @@ def document(summary: Summary) -> str:
             "expected": f"{summary.bill.expected:f}",
             "by_family": {family: f"{spent:f}" for family, spent in summary.bill.families.items()},
         },
+        "seconds": {
+            "whole": None if summary.seconds is None else round(summary.seconds, 3),
+            "by_family": {family: round(took, 3) for family, took in summary.bill.seconds.items()},
+        },
         "counts": {verdict.value: summary.count(verdict) for verdict in Verdict if verdict is not Verdict.PLANNED},
         "requirements": {
             row.requirement.id: {**_row(row, base_url), "credits": f"{summary.bill.rows.get(row.requirement.id, 0):f}"}

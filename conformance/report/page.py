@@ -70,7 +70,7 @@ def page(summary: Summary) -> str:
         headline=_headline(summary),
         tone=tone(summary),
         started=_started(notes),
-        took=_duration(notes),
+        took=_duration(summary.seconds),
         clock=float(notes.get("clock", 0)),
         balance_header=notes.get("terms", {}).get("balance_header"),
         curl=lambda exchange: curl(exchange.request, base_url),
@@ -107,6 +107,7 @@ def _template() -> Template:
         "cut": printable,
         "lines": lines,
         "body": body,
+        "duration": _duration,
         "headers": headers,
         "differing": differing,
         "remedy": remedy,
@@ -171,10 +172,9 @@ def _started(notes: Any) -> str:  # noqa: ANN401 - a note is any JSON value
     return datetime.fromtimestamp(float(notes.get("started", 0)), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _duration(notes: Any) -> str:  # noqa: ANN401 - likewise
-    if not notes.get("ended"):
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
         return "broke off"
-    seconds = float(notes["ended"]) - float(notes.get("started", 0))
     minutes, rest = divmod(round(seconds), _MINUTE)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 

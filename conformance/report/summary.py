@@ -106,6 +106,12 @@ class Summary:
         return bool({"interrupted", "fell_silent"} & self.notes.keys()) or "ended" not in self.notes
 
     @property
+    def seconds(self) -> float | None:
+        """How long it took; None where it broke off."""
+        ended = self.notes.get("ended")
+        return None if ended is None else float(ended) - float(self.notes.get("started", 0))
+
+    @property
     def asked(self) -> list[Row]:
         """The rows that were judged, the worst verdicts first, and of what is broken the plainest."""
         asked = [row for row in self.rows if row.ruling.verdict is not Verdict.PLANNED]

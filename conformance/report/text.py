@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LONGEST = 400
 _LONGEST_BODY = 4000
 _MOST_LISTED = 8
+_SHORTEST = 0.05
 _OWNER = "owner"
 _KEY = re.compile(r"[$]\{?\w*KEY")
 _PLAIN = frozenset(string.printable[:-5]) - {"'", "\\"}
@@ -235,10 +236,12 @@ def meetings(summary: Summary) -> list[str]:
 
 
 def _spent(summary: Summary) -> list[str]:
-    """What it cost, by family; nothing where nothing cost anything."""
+    """What it cost and how long it took, by family; nothing where that is next to nothing."""
     bill = summary.bill
     parts = ", ".join(f"{family} {spent:f}" for family, spent in bill.families.items())
     told = [f"{bill.spent:f} credits spent: {parts}"] if parts else []
+    taken = ", ".join(f"{family} {took:.1f}" for family, took in bill.seconds.items() if took >= _SHORTEST)
+    told += [f"{sum(bill.seconds.values()):.1f} s of stories: {taken}"] if taken else []
     return [*told, f"{bill.expected:f} credits are expected of tasks that showed no price"] if bill.expected else told
 
 
