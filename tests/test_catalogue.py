@@ -2,17 +2,23 @@
 
 import copy
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from conformance.target.profile import Key, Profile
 
 FOLDER = Path(__file__).parents[1] / "openapi"
 CATALOGUE = yaml.safe_load((FOLDER / "requirements.yaml").read_text(encoding="utf-8"))
 SCHEMA = json.loads((FOLDER / "requirements.schema.json").read_text(encoding="utf-8"))
+SETTING = re.compile(r"\bbase_url\b|\b[a-z_]+(?:[.][a-z_]+)+\b")
 ROWS: list[dict[str, Any]] = CATALOGUE["requirements"]
 FAMILIES = {
     "IDENT": 15,
@@ -112,6 +118,32 @@ def test_every_ruling_named_is_quoted() -> None:
 def test_what_a_row_says_is_one_sentence(field: str) -> None:
     """Statements, arguments and remedies fit on a line of a report."""
     assert [row["id"] for row in ROWS if field in row and not is_one_sentence(row[field])] == []
+
+
+def is_a_setting(name: str) -> bool:
+    """Whether a dotted name is one of the profile's, of which the keys have any roles for names."""
+    model: Any = Profile
+    for part in name.split("."):
+        if model is Mapping:
+            model = Key
+            continue
+        found = getattr(model, "model_fields", {}).get(part)
+        if found is None:
+            return False
+        kinds = (found.annotation, *get_args(found.annotation))
+        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        model = Mapping if part == "keys" else inner[0] if inner else None
+    return True
+
+
+def test_every_remedy_names_what_to_set() -> None:
+    """Each says by a name that a profile has what would settle its row, and names nothing that no profile has."""
+    settings = {row["id"]: SETTING.findall(row["remedy"]) for row in ROWS}
+    assert [row for row, names in settings.items() if not names] == []
+    assert [name for names in settings.values() for name in names if not is_a_setting(name)] == []
+    assert not any(
+        map(is_a_setting, ("limits.nothing", "state.pending", "keys.owner.nothing", "states.pending.holds.x"))
+    )
 
 
 def test_no_two_rows_state_the_same() -> None:
