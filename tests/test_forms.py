@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from haralyzer import HarParser
 from jsonschema import Draft202012Validator, ValidationError
+from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 from test_page import hostile
 from test_report import BASE, HOSTILE, broken, controls, folded, held
@@ -297,6 +298,28 @@ def test_ctrf_has_a_test_for_every_row(mixed: Summary) -> None:
         "start": 1000,
         "stop": 2000,
     }
+
+
+# JUnit
+
+
+def test_a_reader_of_junit_sees_every_verdict(mixed: Summary, smoke: Recorded) -> None:
+    """One that is not ours: what failed, what is skipped and why, and counts that are those of the cases."""
+    read = JUnitXml.fromstring(junit(mixed).encode())
+    results = {case.name.split()[0]: case.result for suite in read for case in suite}
+    kinds = {row: type(result[0]).__name__ if result else "" for row, result in results.items()}
+    shown = {"fail": "Failure", "known": "Skipped", "inconclusive": "Skipped", "not observable": "Skipped"}
+    assert kinds == {row: shown.get(verdict, "") for row, verdict in VERDICTS.items()}
+    assert results["STATE-4"][0].message == "known: ticket 12"
+    assert "  wanted  status pending" in results["STATE-3"][0].text
+    for text in (junit(mixed), (smoke.folder / "junit.xml").read_text(encoding="utf-8")):
+        told = JUnitXml.fromstring(text.encode())
+        for suite in told:
+            said = (suite.tests, suite.failures, suite.skipped, suite.errors)
+            suite.update_statistics()
+            assert said == (suite.tests, suite.failures, suite.skipped, suite.errors)
+    whole = JUnitXml.fromstring((smoke.folder / "junit.xml").read_bytes())
+    assert sum(suite.tests for suite in whole) == len(smoke.verdicts)
 
 
 # SARIF
