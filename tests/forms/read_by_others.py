@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -108,8 +109,10 @@ def test_allure_reads_every_result(run: tuple[Journal, Summary], tmp_path: Path)
     """Each row under its name, as passed, failed or skipped, with its message, its trace and its exchange."""
     summary, out = run[1], tmp_path / "report"
     write_allure(summary, tmp_path / "results")
+    node = shutil.which("node")
+    assert node, "there is no node on the path"
     done = subprocess.run(
-        ["node", str(PACKAGES / "allure" / "cli.js"), "generate", str(tmp_path / "results"), "-o", str(out)],
+        [node, str(PACKAGES / "allure" / "cli.js"), "generate", str(tmp_path / "results"), "-o", str(out)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
