@@ -345,6 +345,7 @@ def test_a_recommendation_that_is_not_kept_stands_on_the_face(
         made = statement(summarise(journal), Scope.CORE, File("evidence", "0"), None)
     assert made["predicate"]["result"] == result
     assert said in face(made)
+    assert "no matrix of the suite's own tests goes with it" in face(made)
     assert ("AUTH-8" in made["predicate"]["warnedTests"]) == (result == "WARNED")
     assert "AUTH-8" not in made["predicate"]["passedTests"]
 

@@ -103,7 +103,9 @@ def face(said: Mapping[str, Any]) -> list[str]:
     passed = sum(row["verdict"] == Verdict.PASS for row in rows)
     whose = f"{subject['name']}{f' {version}' if version else ''} at {subject['uri']}"
     by = f"{told['profile']} profile of {_SUITE} {told['suite']}, seed {told['seed']}"
-    return [whose, f"{by}: {passed} of {len(rows)} required rows passed", *told["scope"]]
+    tried = any(each["name"] == "selftest" for each in said["predicate"]["configuration"])
+    untried = [] if tried else ["no matrix of the suite's own tests goes with it"]
+    return [whose, f"{by}: {passed} of {len(rows)} required rows passed", *untried, *told["scope"]]
 
 
 def incomplete(said: Mapping[str, Any]) -> Iterator[str]:
