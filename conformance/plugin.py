@@ -277,7 +277,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     summary = _summary(config)
     terminalreporter.section("conformance")
-    for text in ("\n".join(overview(summary)), *messages(summary)):
+    for text in filter(None, ("\n".join(overview(summary)), *messages(summary))):
         terminalreporter.write_line(text + "\n")
     for _, line in table(summary):
         terminalreporter.write_line(line)
