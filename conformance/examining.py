@@ -48,7 +48,7 @@ _REFUSED: Final = 401
 _LONGEST: Final = 160
 _SUCCESSES: Final = range(200, 300)
 _BILLED: Final = (State.RUNNING, State.COMPLETED)
-_PENDING_ROWS: Final = ("STATE-1", "BILL-2", "RACE-4")
+_PENDING_ROWS: Final = ("STATE-1", "BILL-1", "BILL-2", "RACE-4")
 """The rows that nothing but a pending task shows; no capability is named after it, for whoever has a queue has it."""
 
 _CAPABILITIES: Final = {

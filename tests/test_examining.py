@@ -28,7 +28,7 @@ from conformance.running import reference_service
 from conformance.target.profile import Capability, Profile, load
 from conformance.verdict import ExitCode
 
-OPEN_TO_FALL: Final = ("STATE-1", "BILL-2", "RACE-4")
+OPEN_TO_FALL: Final = ("STATE-1", "BILL-1", "BILL-2", "RACE-4")
 UNKNOWN: Final = answer(404, {"error": {"code": "task_not_found", "message": "No."}})
 REFUSED: Final = answer(401, {"error": {"code": "invalid_api_key", "message": "No."}})
 WRITES: Final = re.compile(r"^ {24}(?:write|     ) {8}(.*)$", re.MULTILINE)
