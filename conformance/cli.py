@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from conformance.verdict import ExitCode, Gate, Level
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _MOST_JOBS = 64
+_PORTS = 1 << 16
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _ANY = click.Path(path_type=Path)
 
@@ -101,6 +103,17 @@ def _complete_ready(_context: click.Context, _parameter: click.Parameter, incomp
     return [CompletionItem(name, help=purpose) for name, purpose in ready().items() if name.startswith(incomplete)]
 
 
+def _settings_of(stranger: str | None, fault: str | None) -> list[str]:
+    """What the profile of a stranger has to say, as overrides of the reference service's."""
+    if stranger is None:
+        return []
+    if fault is not None:
+        raise click.UsageError("--fault and --stranger are two services; give one of them")
+    from conformance.reference.strangers import Company
+
+    return [f"{key}={value}" for key, value in Company.of(stranger).settings.items()]
+
+
 def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: str) -> int | None:
     """A number of processes, or `auto`, which is none."""
     if text == "auto":
@@ -108,6 +121,25 @@ def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: 
     if not text.isdecimal() or not 0 < int(text) <= _MOST_JOBS:
         raise click.BadParameter(f"{text!r} is neither auto nor a number from 1 to {_MOST_JOBS}")
     return int(text)
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
+    """A time such as `90s`, `10m` or `1h30m`; a bare number is of seconds."""
+    found = re.fullmatch(r"(?:(\d{1,3})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s?)?", text)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise click.BadParameter(f"{text!r} is no time; write 60s, 10m or 1h30m")
+    return float(total)
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, int] | None:
+    """A host and a port."""
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < _PORTS:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT, such as 10.0.0.5:5557")
+    return host, int(port)
 
 
 def _gated(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -254,12 +286,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     """
     from conformance.running import Asked, carry_out
 
-    if stranger is not None:
-        from conformance.reference.strangers import Company
-
-        if fault is not None:
-            raise click.UsageError("--fault and --stranger are two services; give one of them")
-        overrides = (*(f"{key}={value}" for key, value in Company.of(stranger).settings.items()), *overrides)
+    overrides = (*_settings_of(stranger, fault), *overrides)
     asked = Asked(
         target=target,
         base_url=base_url,
@@ -841,6 +868,103 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     assert made is not None  # noqa: S101 - click has these three
     click.echo(made(main, {}, "cancel-conformance", "_CANCEL_CONFORMANCE_COMPLETE").source())
+
+
+@main.command()
+@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
+@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@click.option("--users", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Users at once, in all.")
+@click.option(
+    "--time",
+    "seconds",
+    callback=_seconds,
+    default="60s",
+    show_default=True,
+    metavar="TIME",
+    help="Such as 90s or 1h30m.",
+)
+@click.option("--spawn-rate", type=click.FloatRange(0.1, 100), default=25.0, show_default=True, help="Users a second.")
+@click.option("--workers", type=click.IntRange(0, 64), default=0, help="Share the users out to so many processes.")
+@click.option("--master", callback=_address, metavar="HOST:PORT", help="Where workers on other machines are to come.")
+@click.option("--expect", type=click.IntRange(0, 1000), default=0, help="Wait for so many workers of other machines.")
+@click.option("--worker", callback=_address, metavar="HOST:PORT", help="Take users from the master of another machine.")
+@click.option("--seed", type=int, help="Have the users choose as in an earlier soak.")
+@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
+@click.option(
+    "--fault", metavar="NAME", callback=_known_fault, help="Soak the reference service with one of its faults built in."
+)
+@click.option("--stranger", metavar="NAME", callback=_known_strangers, help="Soak a lawful variant of it.")
+@_gated
+def soak(  # noqa: PLR0917 - one parameter an option
+    target: Path | None,
+    base_url: str | None,
+    overrides: tuple[str, ...],
+    contract: Path | None,
+    users: int,
+    seconds: float,
+    spawn_rate: float,
+    workers: int,
+    master: tuple[str, int] | None,
+    expect: int,
+    worker: tuple[str, int] | None,
+    seed: int | None,
+    report_dir: Path | None,
+    fault: str | None,
+    stranger: str | None,
+    gate: str,
+    fail_on_inconclusive: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
+    r"""Have many users call a target at once; without one, the built-in reference service.
+
+    Users tell short lawful lives and races, one after the other, and every history is judged by the checks of a run.
+    No more requests are in flight than limits.in_flight of the profile allows, however many users there are, and no
+    task is submitted past budget.tasks and budget.credits. At the end, also after Ctrl-C, nothing is left running.
+    It needs locust: pip install 'cancel-conformance[soak]'.
+
+    With --workers locust's own master deals the users out to processes on this machine. With --master 10.0.0.5:5557
+    --expect 4 it waits for workers on others too: there, --worker 10.0.0.5:5557 takes users from it. Each machine has
+    a profile, keys and a budget of its own, and judges what it heard itself. Locust's port takes whoever comes: open it
+    on a network that you trust.
+
+    \b
+    Examples:
+      cancel-conformance soak --users 10 --time 5s
+      cancel-conformance soak --users 10 --time 5s --workers 2
+      cancel-conformance soak --users 10 --time 5s --fault refuses-the-loser
+      cancel-conformance soak --target staging.toml --set budget.tasks=100 --users 10 --time 10s
+    """
+    from conformance.running import Asked
+    from conformance.running import soak as run_soak
+    from conformance.soak.keeper import Load
+    from conformance.soak.post import Address
+
+    if master and worker:
+        raise click.UsageError("--master and --worker are two machines; give one of them")
+    if expect and not master:
+        raise click.UsageError("--expect goes with --master, where the other machines are to come")
+    load = Load(
+        users=users,
+        seconds=seconds,
+        spawn_rate=spawn_rate,
+        workers=workers,
+        elsewhere=expect,
+        master=master and Address(host=master[0], port=master[1]),
+        joins=worker and Address(host=worker[0], port=worker[1]),
+    )
+    asked = Asked(
+        target=target,
+        base_url=base_url,
+        overrides=(*_settings_of(stranger, fault), *overrides),
+        contract=contract,
+        seed=seed,
+        report_dir=report_dir,
+        fault=fault,
+        stranger=stranger,
+        gate=Gate(level=Level(gate), proof=fail_on_inconclusive),
+    )
+    _end(lambda: run_soak(asked, load, os.environ))
 
 
 if __name__ == "__main__":

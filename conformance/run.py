@@ -221,7 +221,8 @@ class Run:
         kept = self.journal.stories_told()
         due = {each.number: self.watched_until(each.own) for each in kept}
         first = [each for each in kept if each.lingers or due[each.number] or each.number in self.listening]
-        others = [each for each in kept if each not in first]
+        numbers = {each.number for each in first}
+        others = [each for each in kept if each.number not in numbers]
         looks = max(1, self.order.depth.looks - len(first))
         ended = [each for each in others if each.until + watch < now]
         rest = ended if len(ended) >= looks else others

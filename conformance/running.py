@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ from conformance.verdict import MUSTS, ExitCode, Gate, Verdict
 if TYPE_CHECKING:
     from conformance.certificate.issue import Notary
     from conformance.life import Replay
+    from conformance.soak.keeper import Load
     from conformance.sweeping import Swept
 
 _REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
@@ -43,6 +45,9 @@ _NEAR: Final = 0.02
 """Seconds in which a target answers that is so near that one process keeps it busy."""
 
 _MOST_JOBS: Final = 8
+_MOST_IN_FLIGHT: Final = 2000
+"""Requests that a profile may have in flight at the most."""
+
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
 _LONGEST_TRACE: Final = 8000
@@ -224,6 +229,37 @@ def doctor(asked: Asked, environ: Mapping[str, str], *, paid: bool) -> ExitCode:
 
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - the command's output
+
+
+def soak(asked: Asked, load: Load, environ: Mapping[str, str]) -> ExitCode:
+    """Have many users call the target at once, judge all that they heard, and write and print what came of it.
+
+    Raises:
+        UsageProblem: something is wrong with what was asked for, or locust is not installed.
+    """
+    from conformance.report import load as reported
+    from conformance.run import Run
+    from conformance.soak import keeper
+
+    if find_spec("locust") is None:
+        raise UsageProblem("a soak needs locust: pip install 'cancel-conformance[soak]'")
+    if not _is_named(asked, environ):  # nobody else calls the built-in service
+        asked = replace(asked, overrides=(f"limits.in_flight={min(load.users * 2, _MOST_IN_FLIGHT)}", *asked.overrides))
+    with _target(asked, environ) as profile:
+        if _is_named(asked, environ) and profile.budget.tasks is None:
+            raise UsageProblem("a soak submits as many tasks as it may: say how many, such as --set budget.tasks=500")
+        order = _order(asked, profile)
+        with contextlib.closing(Journal.create(order.report_dir / "journal.sqlite")) as journal, _interruptible():
+            keeper.keep(Run(order, journal), load)
+    with contextlib.closing(Journal.open(order.report_dir / "journal.sqlite")) as journal:
+        summary, made = summarise(journal, gate=asked.gate), reported.load(journal)
+    write_reports(summary, order.report_dir)
+    (order.report_dir / "soak.json").write_text(reported.document(made, summary), encoding="utf-8")
+    show(summary)
+    print(f"{reported.text(made)}\nresults in {order.report_dir}")  # noqa: T201 - the command's output
+    if summary.notes.get("our_fault"):
+        print(summary.notes["our_fault"], file=sys.stderr)  # noqa: T201 - the command's output
+    return reported.exit_code(summary, made)
 
 
 def sweep(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
@@ -582,6 +618,16 @@ def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
     except planning.Silent:
         return 1
     return min(order.profile.limits.in_flight, _MOST_JOBS) if far else 1
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take SIGTERM as a Ctrl-C meanwhile: what was begun is ended in order."""
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _interrupt(*_: object) -> None:

@@ -31,6 +31,7 @@ LAYERS: Final = (
         "introducing",
         "examining",
         "selftest",
+        "soak",
         "cli",
         "__main__",
     ),
@@ -54,6 +55,8 @@ DOORS: Final = {
     "harfile": "report.har",
     "starlette": "reference.",
     "uvicorn": "reference.",
+    "locust": "soak.swarm",
+    "gevent": "soak.swarm",
 }
 """Where alone a library may be imported; a dot at the end stands for a whole folder."""
 
@@ -172,6 +175,8 @@ def test_the_package_itself_imports_nothing() -> None:
         ("report.text", "if TYPE_CHECKING:\n    from conformance.reference.store import Store"),
         ("run", "import uvicorn"),
         ("report.text", "import jinja2"),
+        ("soak.keeper", "import locust"),
+        ("running", "from gevent.event import Event"),
     ],
 )
 def test_a_broken_rule_is_seen(module: str, source: str) -> None:

@@ -88,6 +88,8 @@ class Client:
         """Exchanges so far."""
         self.held: Callable[[], int] = int
         """How many event streams are open: each is a request in flight."""
+        self.glance = _GLANCE
+        """Seconds between two looks for room, where as many requests are in flight as may be."""
         self.unanswered = 0
         """Exchanges in a row that brought no answer at all."""
         self.holds_back = True
@@ -250,18 +252,22 @@ class Client:
         return replace(heard, request=request, answer=answer, lost=lost)
 
     def _begun(self, story: int, requests: Sequence[Request]) -> tuple[list[int], float]:
-        """Write requests down before any of them leaves, as soon as so many may be in flight: numbers, and when."""
+        """Write requests down before any of them leaves, as soon as so many may be in flight: numbers, and when.
+
+        Only what has room takes its turns by the rate: else those who wait for room would use up theirs, and then all
+        leave at once.
+        """
         limits = self._profile.limits
-        for _ in requests:
-            self._keep_rate()
         while True:
             now = time.monotonic()
             since = now - limits.timeout - _LEASE
             at_most = max(1, limits.in_flight - self.held())
             begun = self._journal.begin_exchanges(story, requests, now, at_most=at_most, since=since)
             if begun:
-                return begun, now
-            time.sleep(_GLANCE)
+                for _ in requests:
+                    self._keep_rate()
+                return begun, time.monotonic()
+            time.sleep(self.glance)
 
     def _over(self, number: int, shown: Request, flight: Flight) -> Exchange:
         """The exchange that a flight was, in the journal."""
