@@ -893,9 +893,19 @@ def completion(shell: str) -> None:
 @click.option("--seed", type=int, help="Have the users choose as in an earlier soak.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
 @click.option(
-    "--fault", metavar="NAME", callback=_known_fault, help="Soak the reference service with one of its faults built in."
+    "--fault",
+    metavar="NAME",
+    callback=_known_fault,
+    shell_complete=_complete_fault,
+    help="Soak the reference service with one of its faults built in.",
 )
-@click.option("--stranger", metavar="NAME", callback=_known_strangers, help="Soak a lawful variant of it.")
+@click.option(
+    "--stranger",
+    metavar="NAME",
+    callback=_known_strangers,
+    shell_complete=_complete_stranger,
+    help="Soak a lawful variant of it.",
+)
 @_gated
 def soak(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
