@@ -528,7 +528,7 @@ def archive(files: Mapping[str, bytes], *, kind: bytes = tarfile.REGTYPE) -> byt
     [
         (b"", "unpacked"),
         (b"no archive", "unpacked"),
-        (gzip.compress(b"no archive"), "unpacked"),
+        (gzip.compress(b"no archive", mtime=0), "unpacked"),
         (archive({"summary.json": b"{}"}), "it lacks cancel-task.yaml, journal.sqlite, requirements.yaml"),
         (archive({"../evil": b"x"}), "no part of a certificate's evidence"),
         (archive({"/etc/evil": b"x"}), "no part of a certificate's evidence"),
