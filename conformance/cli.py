@@ -722,6 +722,7 @@ def keygen(name: Path) -> None:
 @click.option("--sarif", type=_FILE, metavar="FILE", help="SARIF 2.1.0, a result for each row that is broken.")
 @click.option("--har", type=_FILE, metavar="FILE", help="HAR 1.2, every exchange.")
 @click.option("--badge", type=_FILE, metavar="FILE", help="An SVG image of one line.")
+@click.option("--annotations", type=_FILE, metavar="FILE", help="GitHub's workflow commands, a line a broken row.")
 @click.option("--allure", type=_FOLDER, metavar="DIR", help="Allure results.")
 @click.option("--judge", "anew", is_flag=True, help="Judge the run again before, with the checks of this version.")
 @_gated

@@ -9,8 +9,9 @@ import gc
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from os import environ
 from pathlib import Path
@@ -19,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from conformance.depth import DEPTHS
-from conformance.verdict import Gate, Level
+from conformance.verdict import ExitCode, Gate, Level
 
 if TYPE_CHECKING:
     from conformance.journal import Journal
     from conformance.report.progress import Progress
     from conformance.run import Order, Run
     from conformance.target.mask import Mask
+    from conformance.target.profile import Profile
     from conformance.teller import Teller
 
 SUITE: Final = "conformance.suite."
@@ -34,13 +36,37 @@ JOURNAL: Final = pytest.StashKey[Any]()
 KEEPER: Final = pytest.StashKey[Any]()
 ASKED: Final = pytest.StashKey[bool]()
 ORDER: Final = pytest.StashKey[Any]()
+OTHERS: Final = pytest.StashKey[Any]()
 PROGRESS: Final = pytest.StashKey[Any]()
 FAMILY: Final = "family"
+_TARGET: Final = "conformance_target"
+"""The fixture by which a test-suite that starts the target itself tells its settings, by environment variables."""
+
+_UNTIL_IT_RUNS: Final = {"CONFORMANCE_BASE_URL": "http://127.0.0.1:9", "CONFORMANCE_OWNER_KEY": "not-known-yet"}
 _NAMES_THE_SUITE: Final = re.compile(r"\bconformance([./\\]suite\b|$)")
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
 _GARBAGE: Final = 10_000
 """Objects after which to look for cycles: exchanges and stories make next to none."""
+
+
+class Others:
+    """Looks after the tests that are not the suite's own: a conformant target does not excuse them."""
+
+    def __init__(self) -> None:
+        self.failed = False
+        """Whether one of them failed."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test has come to an end, here or in another process."""
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """What cannot be collected has failed too."""
+        self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        self.failed = self.failed or (report.failed and not _NAMES_THE_SUITE.search(report.nodeid))
 
 
 class Handover:
@@ -100,6 +126,8 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("markers", line)
     if config.stash.get(ASKED, False):
+        config.stash[OTHERS] = others = Others()
+        config.pluginmanager.register(others)
         _take_part(config)
 
 
@@ -111,6 +139,8 @@ def _take_part(config: pytest.Config) -> None:
 
         config.stash[ORDER] = handed_down(config)
     elif deals:
+        if _is_started_by_a_fixture(config):
+            pytest.exit(f"the fixture {_TARGET} starts a target in this process alone: leave out -n", returncode=_USAGE)
         from conformance.distributed import Keeper
         from conformance.journal import Journal
 
@@ -155,6 +185,8 @@ def conformance_run(request: pytest.FixtureRequest) -> Generator[Any]:
 
     config = request.config
     order = config.stash[ORDER]
+    if _is_started_by_a_fixture(config):
+        order = config.stash[ORDER] = replace(order, profile=_profile(config, request.getfixturevalue(_TARGET)))
     if _is_worker(config):
         from conformance.distributed import joined
 
@@ -262,11 +294,13 @@ def _mask(report: pytest.TestReport, mask: Mask) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The exit code is that of the verdicts; the command line works it out for itself."""
+    """The exit code is that of the verdicts, if no other test failed; the command line works it out for itself."""
     if (keeper := session.config.stash.get(KEEPER, None)) is not None:
         keeper.finish()
     if _reports_here(session.config):
-        session.exitstatus = _summary(session.config).exit_code
+        code = _summary(session.config).exit_code
+        failed = session.config.stash[OTHERS].failed and code in {ExitCode.PASSED, ExitCode.INCONCLUSIVE}
+        session.exitstatus = ExitCode.FAILED if failed else code
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -464,14 +498,13 @@ def _order(config: pytest.Config) -> Order:
     from conformance.contract import Contract, ContractError
     from conformance.requirements import catalogue, selected
     from conformance.run import Order
-    from conformance.target.profile import ProfileError, load
 
-    target, contract = config.getoption("--target"), config.getoption("--contract")
+    contract = config.getoption("--contract")
     try:
         rows = [row.id for row in catalogue().values() if not row.planned]
         only = tuple(row for row in selected(config.getoption("--only")) or rows if row in rows)
         return Order(
-            profile=load(Path(target) if target else None, environ=environ),
+            profile=_profile(config, None if _is_started_by_a_fixture(config) else {}),
             contract=Contract.load(Path(contract) if contract else None),
             depth=DEPTHS[config.getoption("--depth")],
             only=only,
@@ -479,5 +512,23 @@ def _order(config: pytest.Config) -> Order:
             seed=seed if (seed := config.getoption("--seed")) is not None else secrets.randbelow(10**6),
             report_dir=Path(config.getoption("--report-dir") or "reports/latest"),
         )
-    except (ProfileError, ContractError, ValueError) as error:
+    except (ContractError, ValueError) as error:
         pytest.exit(str(error), returncode=_USAGE)
+
+
+def _profile(config: pytest.Config, told: Mapping[str, str] | None) -> Profile:
+    """The profile by the options and the environment, under what is `told`; a stand-in where that is not known yet."""
+    from conformance.target.profile import ProfileError, load
+
+    target = config.getoption("--target")
+    try:
+        if told is None:
+            return load(None, environ=_UNTIL_IT_RUNS)
+        return load(Path(target) if target else None, environ={**environ, **told})
+    except ProfileError as error:
+        pytest.exit(str(error), returncode=_USAGE)
+
+
+def _is_started_by_a_fixture(config: pytest.Config) -> bool:
+    """Whether a plugin or a conftest has the fixture that tells of the target."""
+    return any(hasattr(plugin, _TARGET) for plugin in config.pluginmanager.get_plugins())

@@ -15,6 +15,7 @@ from conformance.report.junit import junit
 from conformance.report.markdown import markdown
 from conformance.report.page import page
 from conformance.report.sarif import sarif
+from conformance.report.workflow import workflow_commands
 
 if TYPE_CHECKING:
     from conformance.journal import Journal
@@ -28,6 +29,7 @@ TEXTS: Final[Mapping[str, Callable[[Summary], str]]] = {
     "ctrf": ctrf,
     "sarif": sarif,
     "badge": badge,
+    "annotations": workflow_commands,
 }
 """The forms that are one file and tell what a run came to."""
 
