@@ -44,6 +44,7 @@ _TARGET: Final = "conformance_target"
 
 _UNTIL_IT_RUNS: Final = {"CONFORMANCE_BASE_URL": "http://127.0.0.1:9", "CONFORMANCE_OWNER_KEY": "not-known-yet"}
 _NAMES_THE_SUITE: Final = re.compile(r"\bconformance([./\\]suite\b|$)")
+_PHASES: Final = {"setup", "call", "teardown"}
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
 _GARBAGE: Final = 10_000
@@ -58,15 +59,9 @@ class Others:
         """Whether one of them failed."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test has come to an end, here or in another process."""
-        self._note(report)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """What cannot be collected has failed too."""
-        self._note(report)
-
-    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        self.failed = self.failed or (report.failed and not _NAMES_THE_SUITE.search(report.nodeid))
+        """A test has come to an end, here or in another process; what a process took with it was nobody's."""
+        theirs = report.when in _PHASES and FAMILY not in dict(report.user_properties)
+        self.failed = self.failed or (theirs and report.failed)
 
 
 class Handover:
@@ -277,7 +272,7 @@ def pytest_runtest_makereport(
         return report
     from conformance.teller import Violation
 
-    if report.when == "call":
+    if report.when == "call" or report.failed:
         report.user_properties.append((FAMILY, _family(item)))
     _mask(report, run.client.mask)
     if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(Violation):

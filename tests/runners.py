@@ -40,7 +40,9 @@ class Job:
         """Run a script as the service does: from a file, in the workspace; its output goes into the log."""
         file = self.workspace / ".script"
         file.write_text(script, encoding="utf-8")
-        path = f"{Path(sys.executable).parent}:{self.environ.get('PATH', '/usr/bin:/bin')}"
+        added = self.workspace / ".github_path"
+        first = added.read_text(encoding="utf-8").split() if added.exists() else []
+        path = ":".join([*first, str(Path(sys.executable).parent), self.environ.get("PATH", "/usr/bin:/bin")])
         done = subprocess.run(
             [*command, str(file)],
             env=clean_environment({**self.environ, "PATH": path, **more}),
