@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 from dockerfile_parse import DockerfileParser
+from reader import files
 from runners import ROOT, Job, gitlab_documents, jenkins_scripts, run_action, run_gitlab_job
 
 from conformance.running import reference_service
@@ -207,3 +209,36 @@ def test_the_container_file_takes_along_what_the_package_is_made_of() -> None:
     assert said["USER"] not in {"root", "0"}
     version = tuple(map(int, re.findall(r"\d+", base.partition(":")[2])[:2]))
     assert version >= tuple(map(int, re.findall(r"\d+", project["project"]["requires-python"])))
+
+
+# what the documentation shows of them
+
+
+def test_the_workflow_of_the_documentation_is_one(tmp_path: Path) -> None:
+    """By GitHub's schema, and with inputs that the action has."""
+    text = files(ROOT / "docs" / "ci.md")[".github/workflows/cancel.yml"]
+    (tmp_path / "cancel.yml").write_text(text, encoding="utf-8")
+    assert complaints("github-workflows", tmp_path / "cancel.yml") == ""
+    [job] = yaml.safe_load(text)["jobs"].values()
+    given = next(step["with"] for step in job["steps"] if "cancel-conformance@" in step["uses"])
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    assert set(given) <= set(action["inputs"])
+
+
+def test_the_documentation_names_every_input() -> None:
+    """With its default, as the action has it."""
+    told = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    for name, said in action["inputs"].items():
+        default = f"`{said['default']}`" if said["default"] else ""
+        assert f"| `{name}` | {default} |".replace("|  |", "| |") in told
+
+
+def test_the_include_of_the_documentation_gives_what_the_component_wants(tmp_path: Path) -> None:
+    """By GitLab's schema, and every input that has no default."""
+    text = files(ROOT / "docs" / "ci.md")[".gitlab-ci.yml"]
+    (tmp_path / ".gitlab-ci.yml").write_text(text, encoding="utf-8")
+    assert complaints("gitlab-ci", tmp_path / ".gitlab-ci.yml") == ""
+    [included] = yaml.safe_load(text)["include"]
+    given = {name.replace("-", "_"): value for name, value in included["inputs"].items()}
+    assert gitlab_documents(**given)
