@@ -1,7 +1,8 @@
 """A lawful and an unlawful exchange of every requirement, taken from real runs of the reference service.
 
 The sound service is judged once, and once with a fault for each row: the one that breaks the fewest rows beside it. Of
-the shortest story in which the row's check found what is looked for, the fewest exchanges are kept that show it.
+the shortest story in which the row's check found what is looked for, the fewest exchanges are kept that show it, and
+the query that confirms a lawful answer.
 
     python handbook/exchanges.py docs/exchanges.json
 """
@@ -99,7 +100,7 @@ def _shown(journal: Journal, row: str, outcome: Outcome) -> Sample:
 
 
 def _sample(story: Story, row: str, finding: Judgement, base_url: str) -> Sample:
-    kept = set(reduced(story, finding, CHECKS[row]))
+    kept = {*reduced(story, finding, CHECKS[row]), *_confirmed(story, finding)}
     shown = [each for each in story.exchanges if each.number in kept]
     start = shown[0].sent_at if shown else 0.0
     told = {"wanted": printable(finding.wanted), "got": printable(finding.got)} if finding.wanted else {}
@@ -108,6 +109,21 @@ def _sample(story: Story, row: str, finding: Judgement, base_url: str) -> Sample
         "left_out": max(0, len(shown) - MOST_SHOWN),
         "exchanges": [_written(each, start, finding, base_url) for each in shown[-MOST_SHOWN:]],
     }
+
+
+def _confirmed(story: Story, finding: Judgement) -> Iterator[int]:
+    """The next query of the task that a lawful answer showed: it shows the same."""
+    numbered = {each.number: each for each in story.exchanges}
+    judged = numbered.get(finding.exchange or 0)
+    if judged is not None and finding.outcome is Outcome.HELD and (task := _shown_by(judged)) is not None:
+        later = (each for each in story.exchanges if each.sent_at >= judged.ended_at)
+        queries = (each for each in later if each.request.operation is Operation.QUERY)
+        yield from [each.number for each in queries if _shown_by(each) == task][:1]
+
+
+def _shown_by(exchange: Exchange) -> str | None:
+    document = exchange.answer.document if exchange.answer is not None else None
+    return document.get("task_id") if isinstance(document, dict) else None
 
 
 def _written(exchange: Exchange, start: float, finding: Judgement, base_url: str) -> dict[str, Any]:

@@ -107,6 +107,14 @@ def test_every_fence_of_a_shell_is_read() -> None:
     assert sum(len(lines(page)) for page in PAGES) > 30
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "reports" / "README.md"], ids=NAMES.get)
+def test_every_link_of_a_readme_leads_somewhere(page: Path) -> None:
+    """The build of the documentation does not read these."""
+    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert linked
+    assert [name for name in linked if not (page.parent / name).exists()] == []
+
+
 # the pages that are made
 
 
