@@ -100,7 +100,8 @@ def _shown(journal: Journal, row: str, outcome: Outcome) -> Sample:
 
 
 def _sample(story: Story, row: str, finding: Judgement, base_url: str) -> Sample:
-    kept = {*reduced(story, finding, CHECKS[row]), *_confirmed(story, finding)}
+    kept = set(reduced(story, finding, CHECKS[row]))
+    kept |= _confirmed(story, kept, finding.outcome)
     shown = [each for each in story.exchanges if each.number in kept]
     start = shown[0].sent_at if shown else 0.0
     told = {"wanted": printable(finding.wanted), "got": printable(finding.got)} if finding.wanted else {}
@@ -111,14 +112,13 @@ def _sample(story: Story, row: str, finding: Judgement, base_url: str) -> Sample
     }
 
 
-def _confirmed(story: Story, finding: Judgement) -> Iterator[int]:
-    """The next query of the task that a lawful answer showed: it shows the same."""
-    numbered = {each.number: each for each in story.exchanges}
-    judged = numbered.get(finding.exchange or 0)
-    if judged is not None and finding.outcome is Outcome.HELD and (task := _shown_by(judged)) is not None:
-        later = (each for each in story.exchanges if each.sent_at >= judged.ended_at)
-        queries = (each for each in later if each.request.operation is Operation.QUERY)
-        yield from [each.number for each in queries if _shown_by(each) == task][:1]
+def _confirmed(story: Story, kept: set[int], outcome: Outcome) -> set[int]:
+    """After the last cancel of a lawful sample, the next query of the task that it showed."""
+    cancels = [each for each in story.exchanges if each.number in kept and each.request.operation is Operation.CANCEL]
+    task = _shown_by(cancels[-1]) if cancels and outcome is Outcome.HELD else None
+    later = [each for each in story.exchanges if task and each.sent_at >= cancels[-1].ended_at]
+    queries = [each for each in later if each.request.operation is Operation.QUERY and _shown_by(each) == task]
+    return {each.number for each in queries[:1]}
 
 
 def _shown_by(exchange: Exchange) -> str | None:
