@@ -22,13 +22,18 @@ from conftest import clean_environment
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = sorted([ROOT / "README.md", ROOT / "reports" / "README.md", *(ROOT / "docs").rglob("*.md")])
+NEWCOMERS: Final = ("certificates.md", "architecture.md", "adding.md")
+"""The pages whose long lines `tests/newcomer` types."""
+
 LONGEST: Final = 300.0
 PROFILE: Final = "staging.toml"
+EXAMPLE: Final = "https://staging.example.com/v1"
+"""Stands on our pages for the reader's own base URL."""
 
 _BLOCK: Final = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _EXIT: Final = re.compile(r"# .*\bexit (\d)(?: or (\d))?")
 _EXPORT: Final = re.compile(r"export (\w+)=\S+(?: +#.*)?")
-_INLINE: Final = re.compile(r"`(?:\.venv/bin/)?(cancel-conformance [^`]+)`")
+_INLINE: Final = re.compile(r"`(?:\.venv/bin/)?(cancel-conformance [^`>|]+)")
 _FRESH: Final = ("python3 -m venv", ".venv/bin/pip", ". .venv/bin/activate")
 _LONG: Final = re.compile(r"cancel-conformance (certify|verify|selftest)\b")
 
@@ -115,7 +120,13 @@ class Reader:
         environ = dict(self.own) if PROFILE in line.text else self.settled
         path = ":".join(map(str, (*self.path, os.environ["PATH"])))
         self._last = subprocess.Popen(
-            ["/bin/bash", "-euo", "pipefail", "-c", line.text],
+            [
+                "/bin/bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                line.text.replace(EXAMPLE, self.own.get("CONFORMANCE_BASE_URL", EXAMPLE)),
+            ],
             env=clean_environment({**environ, "PATH": path, "GITHUB_STEP_SUMMARY": "summary.md"}),
             cwd=self.folder,
             stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import pytest
 import rows
-from reader import PAGES, ROOT, Reader, files, inline, lines
+from reader import NEWCOMERS, PAGES, PROFILE, ROOT, Reader, files, inline, lines
 from rules import rules
 
 from conformance.checks import CHECKS
@@ -74,6 +74,8 @@ def folder(tmp_path: Path, smoke: Recorded) -> Path:
 def test_every_command_line_works(page: Path, folder: Path, staging: dict[str, str]) -> None:
     """Typed in the order of the page, in one folder, each ends as the page says."""
     shown = {**files(ROOT / "docs" / "index.md"), **files(page)}
+    if any(" init " in line.text for line in lines(page)):
+        del shown[PROFILE]  # which the page has the reader make
     for name, text in shown.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -97,6 +99,12 @@ def test_a_command_that_is_gone_is_seen() -> None:
     """What reads the pages would notice."""
     with pytest.raises(click.NoSuchOption):
         main.commands["run"].make_context("run", ["--targets", "staging.toml"])
+
+
+def test_what_takes_minutes_is_typed_by_the_other_reader() -> None:
+    """He follows three pages whole; what other pages show of it, they show there."""
+    typed = {line.text for page in NEWCOMERS for line in lines(ROOT / "docs" / page)}
+    assert {line.text for page in PAGES for line in lines(page) if line.long} <= typed
 
 
 def test_every_fence_of_a_shell_is_read() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 from dockerfile_parse import DockerfileParser
-from reader import PROFILE, ROOT, Line, Reader, lines
+from reader import NEWCOMERS, PROFILE, ROOT, Line, Reader, lines
 from runners import run_action
 
 README: Final = ROOT / "README.md"
@@ -119,7 +119,7 @@ def test_the_container_file_has_all_that_it_needs(checkout: Path, tmp_path_facto
     assert not (image / "src").exists()
 
 
-@pytest.mark.parametrize("page", ["certificates.md", "architecture.md", "adding.md"])
+@pytest.mark.parametrize("page", NEWCOMERS)
 def test_the_lines_that_take_minutes_work(page: str, service: dict[str, Any], tmp_path: Path) -> None:
     """A certificate is made and verified, and the suite is put to a fault."""
     profile = ROOT / "conformance" / "target" / "reference.toml"
