@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,6 +32,9 @@ STREAM: Final = "streamTask"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _LONGEST_COMPLAINT: Final = 300
+_NUMBER: Final = re.compile(r"Decimal\('([^']*)'\)")
+"""A number as Python shows it, where its digits are wanted."""
+
 _MOST_COMPLAINTS: Final = 5
 _LARGEST_EXPONENT: Final = 30
 
@@ -125,7 +129,7 @@ class Contract:
     def complaints(self, schema: str, document: object) -> Sequence[str]:
         """How `document` does not fit the component `schema`, five ways at most: `/pointer: what is wrong`."""
         errors = sorted(self._validator(schema).iter_errors(document), key=lambda error: list(map(str, error.path)))
-        said = (f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors)
+        said = (f"/{'/'.join(map(str, error.absolute_path))}: {_worded(error.message)}" for error in errors)
         return [text[:_LONGEST_COMPLAINT] for text, _ in zip(said, range(_MOST_COMPLAINTS), strict=False)]
 
     def terms(
@@ -234,3 +238,7 @@ def _is_integer(_: TypeChecker, value: object) -> bool:
 _Validator: Any = extend(  # type: ignore[no-untyped-call]  # its types say nothing
     Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
 )
+
+
+def _worded(complaint: str) -> str:
+    return _NUMBER.sub(r"\1", complaint)

@@ -429,6 +429,14 @@ class Journal:
         rows = self.connection.execute("SELECT role, form FROM accepted")
         return frozenset((role, Form(form)) for role, form in rows)
 
+    def unmet(self) -> frozenset[tuple[str, Form]]:
+        """The roles and forms that the run did not see accepted, though what it saw hold stands on that."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT premises FROM judgement WHERE outcome = ?", (Outcome.HELD.value,)
+        )
+        wanted = {(role, Form(form)) for (premises,) in rows for role, form in json.loads(premises)}
+        return frozenset(wanted - self.accepted())
+
     def meetings(self) -> dict[str, int]:
         """How often calls met in the stories of the run, by the ways in which they can."""
         return dict(self.connection.execute("SELECT meeting, sum(times) FROM met GROUP BY meeting"))

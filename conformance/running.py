@@ -11,12 +11,14 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from conformance.account import noise
 from conformance.contract import Contract, ContractError
@@ -50,6 +52,8 @@ _MOST_IN_FLIGHT: Final = 2000
 
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
+_UNUSED_PLUGINS: Final = ("cacheprovider", "logging", "threadexception", "unraisableexception")
+_LOADED_MEANWHILE: Final = ("pytest", "conformance.plugin", "conformance.teller", "conformance.strategies")
 _LONGEST_TRACE: Final = 8000
 
 
@@ -470,6 +474,8 @@ def reference_service(
 ) -> Iterator[dict[str, Any]]:
     """The reference service in a process of its own, with `options` of its own: what it says of itself as it starts.
 
+    What tells the stories is loaded while it starts, and while it ends, what comes of them is written.
+
     Raises:
         UsageProblem: it does not start.
     """
@@ -487,17 +493,24 @@ def reference_service(
     assert process.stdin is not None  # noqa: S101 - it was asked for
     assert process.stdout is not None  # noqa: S101 - it was asked for
     try:
+        for name in _LOADED_MEANWHILE:
+            import_module(name)
         line = process.stdout.readline()
         if not line:
             raise UsageProblem(f"the reference service did not start; see what {' '.join(command[1:])} says")
         yield json.loads(line)
     finally:
         process.stdin.close()
-        try:
-            process.wait(_LONGEST_START)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.stdout.close()
+        threading.Thread(target=_see_off, args=(process, process.stdout)).start()
+
+
+def _see_off(process: subprocess.Popen[str], said: IO[str]) -> None:
+    try:
+        process.wait(_LONGEST_START)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    said.close()
 
 
 def _order(asked: Asked, profile: Profile) -> Order:
@@ -570,7 +583,8 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
 
     report = io.StringIO()
     path = order.report_dir / "journal.sqlite"
-    arguments = ["--pyargs", "conformance.suite", "-p", "conformance.plugin", "-p", "no:cacheprovider", "--capture=no"]
+    arguments = ["--pyargs", "conformance.suite", "-p", "conformance.plugin", "--capture=no"]
+    arguments += [f"-pno:{name}" for name in _UNUSED_PLUGINS]
     arguments += ["-p", "xdist.plugin", "-n", str(jobs)] if jobs > 1 else []
     arguments += [
         "-c",

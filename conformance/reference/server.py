@@ -46,6 +46,7 @@ class Server(uvicorn.Server):
                 log_level="critical",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=2,
                 h11_max_incomplete_event_size=_LARGEST_HEAD,

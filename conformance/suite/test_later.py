@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from conformance.checks import CHECKS
+from conformance.life import prove_forms
 from conformance.strategies import FORMS
 from conformance.target.abreast import abreast
 from conformance.teller import Telling
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
     from conformance.teller import Teller
     from conformance.verdict import Judgement
 
-_IDLE: Final = 0.2
+_IDLE: Final = 0.15
 """How many seconds nothing of ours happens between two readings of an account."""
+
+
+@pytest.mark.aims(*CHECKS)
+@pytest.mark.last
+def test_having_each_form_accepted(teller: Teller) -> None:
+    """Where a refusal proves nothing yet, for no such call was accepted with that key, one is sent that should be."""
+    prove_forms(teller.run, sorted({role for role, _ in teller.run.journal.unmet()}))
 
 
 @pytest.mark.aims("STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "NOTIFY-1", "NOTIFY-2")
