@@ -16,7 +16,7 @@ from conformance.exchange import Answer, Exchange
 from conformance.journal import MAIN, Journal, Kept
 from conformance.lawful import Task
 from conformance.requirements import catalogue, catalogue_digest
-from conformance.states import State
+from conformance.states import ENDS_BY_ITSELF, State
 from conformance.sweeping import Sweeper
 from conformance.target.abreast import abreast
 from conformance.target.budget import Budget
@@ -219,6 +219,9 @@ class Run:
         """
         watch, now = self.order.depth.watch, time.monotonic()
         kept = self.journal.stories_told()
+        wanted = {State(task.wanted) for each in kept for task in each.own}
+        if any(self.provision.lasted(state) is None for state in wanted & ENDS_BY_ITSELF):
+            self.provision.settle()  # how long such tasks last is seen on the shared ones
         due = {each.number: self.watched_until(each.own) for each in kept}
         first = [each for each in kept if each.lingers or due[each.number] or each.number in self.listening]
         numbers = {each.number for each in first}
