@@ -78,6 +78,10 @@ class Contract:
         except (OSError, UnicodeDecodeError) as error:
             raise ContractError(f"{path}: cannot be read: {error}") from error
 
+    def __reduce__(self) -> tuple[type[Contract], tuple[str, str]]:
+        """What another process needs to read the same document: not what was made of it here."""
+        return Contract, (self.text, self.source)
+
     @property
     def name(self) -> str:
         """The name of the file that it came in, without the folders of whoever has it."""

@@ -12,6 +12,7 @@ import json
 import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -32,7 +33,6 @@ from conformance.target.provision import AUTO, OutOfReach
 from conformance.teller import Teller, Telling
 
 if TYPE_CHECKING:
-    from conformance.run import Run
     from conformance.target.profile import Profile
     from conformance.verdict import Judgement
 
@@ -591,17 +591,16 @@ def _target(profile: Profile) -> str:
     return "--fault …" if inside else f"--target {shlex.quote(str(profile.source))}"
 
 
-def prove_forms(run: Run, roles: Sequence[str]) -> None:
-    """See each form accepted for each role: a refusal that a replay shows proves nothing without that."""
+def prove_forms(teller: Teller, roles: Sequence[str]) -> None:
+    """See each form accepted for each role, where that can be: without that, what is refused proves nothing."""
     for role in roles:
-        telling = Teller(run, "each form is accepted", ()).story()
-        try:
+        telling = teller.story()
+        with suppress(OutOfReach):
             task = telling.task(role=role)
-        except OutOfReach:
-            continue
-        for form in (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID):
-            telling.cancel(by(form, task), role=role)
-        run.journal.judge(telling.number, (), telling.told().forms_seen)
+            for form in (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID):
+                telling.cancel(by(form, task), role=role)
+            telling.query(task)
+        telling.verify()
 
 
 # --- replays -------------------------------------------------------------------------------------------------------

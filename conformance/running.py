@@ -367,7 +367,7 @@ def _retell(kept: Replay, order: Order, journal: Journal) -> str:
         life.telling.judge()
         if moved := noise(life.telling.told()):
             journal.note("noise", moved)
-        prove_forms(run, roles)
+        prove_forms(Teller(run, "each form is accepted", (kept.requirement,)), roles)
     except Unreachable as error:
         return str(error)
     except KeyboardInterrupt:

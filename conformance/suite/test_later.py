@@ -29,7 +29,7 @@ _IDLE: Final = 0.15
 @pytest.mark.last
 def test_having_each_form_accepted(teller: Teller) -> None:
     """Where a refusal proves nothing yet, for no such call was accepted with that key, one is sent that should be."""
-    prove_forms(teller.run, sorted({role for role, _ in teller.run.journal.unmet()}))
+    prove_forms(teller, sorted({role for role, _ in teller.run.journal.unmet()}))
 
 
 @pytest.mark.aims("STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "NOTIFY-1", "NOTIFY-2")
