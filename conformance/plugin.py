@@ -129,6 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _take_part(config: pytest.Config) -> None:
     """Where a run has several processes: keep it, or take the order of the one that does."""
     deals = getattr(config.option, "dist", "no") != "no" and bool(getattr(config.option, "tx", None))
+    deals = deals and not config.option.collectonly
     if _is_worker(config):
         from conformance.distributed import handed_down
 

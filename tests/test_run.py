@@ -447,12 +447,15 @@ def test_the_suite_runs_as_plain_pytest(plain: Recorded) -> None:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_a_run_can_begin_at_every_depth(depth: str, service_environ: dict[str, str], tmp_path: Path) -> None:
-    """Its tests are found and settled; nothing is sent."""
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_run_can_begin_at_every_depth(
+    depth: str, processes: str, service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Its tests are found and settled; nothing is sent, in however many processes they would be told."""
     command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--collect-only", "-q", "--pyargs"]
     options = ["conformance.suite", "--target", str(REFERENCE_PROFILE), "--depth", depth, "--seed", "1"]
     done = subprocess.run(
-        [*command, *options],
+        [*command, *options, "-n", processes],
         env=clean_environment(service_environ),
         cwd=tmp_path,
         capture_output=True,

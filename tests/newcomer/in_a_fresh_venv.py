@@ -80,7 +80,7 @@ def test_the_two_lines_of_the_readme_work(python: Path, checkout: Path, monkeypa
     first, last = fresh(README)
     reader.type(first)
     assert (checkout / "reports" / "latest" / "report.html").exists()
-    assert last.text.endswith(".venv/bin/pytest -q")
+    assert last.text.endswith(".venv/bin/pytest -q -n 3")
     reader.type(Line(f"{last.text} -n 0 {FEW_TESTS}"))
 
 
