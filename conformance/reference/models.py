@@ -41,8 +41,8 @@ PACED: Final = "sim-paced"
 MODELS: Final = {
     "sim-pending": Model(60, 60, price=1_300_000, note="stays pending for a minute"),
     "sim-long": Model(0.004, 60, price=2_100_000, note="runs for a minute; a cancel refunds it all"),
-    "sim-quick": Model(0.05, 0.17, price=700_000, note="completes"),
-    "sim-fails": Model(0.05, 0.1, "failed", price=900_000, note="fails, and is free"),
+    "sim-quick": Model(0.05, 0.25, price=700_000, note="completes"),
+    "sim-fails": Model(0.05, 0.15, "failed", price=900_000, note="fails, and is free"),
     "sim-keeps-charge": Model(0.004, 60, on_cancel="keep", price=3_400_000, note="a cancel bills what was rendered"),
     "sim-photo-finish": Model(0.004, 60, on_cancel="finish", price=1_700_000, note="a cancel finds it just completed"),
     PACED: Model(0.1, 0.4, note="by params: pending_seconds, running_seconds, outcome, on_cancel"),

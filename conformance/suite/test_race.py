@@ -33,7 +33,7 @@ _SHOTS: Final[dict[Step, int]] = {"start": 4, "end": 6}
 _WIDTH = 0.003
 _FINE = 0.001
 _READY = 0.02
-_FILLED = 0.9
+_FILLED = 0.8
 _SPACE = 1.5
 """Between two volleys, in units of what it takes to make one ready."""
 
@@ -181,10 +181,12 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     ready = max(_READY, 4 * round_trip)
     brief = teller.run.order.depth.stories < 1
     shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
-    if step == "start":
+    apart = _SPACE * ready + max(each.ended_at - each.sent_at for each in story.exchanges)
+    beside = step == "end" and shots * apart < lasts * _FILLED  # then all are submitted before the scout takes the step
+    if not beside:
         _watch(story, scout, lasts)
-    age = lasts if step == "end" else _aim(story, step).low
-    together = max(1, min(shots, int(age * _FILLED / (_SPACE * ready))))
+    age = lasts if beside else _aim(story, step).low
+    together = max(1, min(shots, int(age * _FILLED / apart)))
     for number in range(_MOST_ROUNDS):
         if number >= rounds and any(met for _, _, met in raced(story.told(), step)):
             break
@@ -193,15 +195,15 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
             for index in range(first, min(first + together, shots)):
                 time.sleep(_SPACE * ready if together > 1 else 0)
                 batch.append(story.begin(State.COMPLETED, variant=index, races=step))
-            if step == "end" and number == first == 0:
+            if beside and number == first == 0:
                 _watch(story, scout, lasts)
             for task in batch:
                 _shoot(story, task, choice, round_trip=round_trip, pollers=teller.most_at_once - 1)
         story.account()
         story.look()
-    story.wait_out(0.0 if brief else _WORTH_WAITING)
-    story.look()
-    story.account()
+        story.wait_out(0.0 if brief else _WORTH_WAITING)  # what comes with their natural end comes by itself
+        story.look()
+        story.account()
     story.verify()
 
 

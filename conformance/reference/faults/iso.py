@@ -140,7 +140,7 @@ class CountsForeignCallsInTheTask(Fault, Knowing):
     """Adds a second to `estimated_seconds` of a task whenever another key tries to cancel it."""
 
     breaks = ("ISO-2",)
-    also = ("IDEMP-4", "IDEMP-5", "PARITY-2", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+    also = ("IDEMP-4", "IDEMP-5", "PARITY-2", "IDENT-2", "IDENT-3", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Write something down where it was found."""
