@@ -88,17 +88,17 @@ def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: 
 @pytest.mark.parametrize("form", FORMS)
 @given(state=dealt((State.PENDING, State.CANCELLED)))
 def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) -> None:
-    """A revoked key, for somebody's task, for none, and for those that were its own."""
+    """A revoked key, for somebody's task, none, and those that were its own, each on a connection of its own."""
     key = teller.run.order.profile.keys.get(REVOKED)
     if key is None:
         raise OutOfReach("the profile names no revoked key; write [keys.revoked] or set CONFORMANCE_REVOKED_KEY")
     story = teller.story()
     task = story.task(state)
     story.query(task)
-    story.cancel(by(form, task), role=REVOKED)
-    story.cancel(naming(form, _unknown(story, form, task)), role=REVOKED)
+    story.cancel(by(form, task), role=REVOKED, fresh=True)
+    story.cancel(naming(form, _unknown(story, form, task)), role=REVOKED, fresh=True)
     for former in key.former_tasks if form is not Form.OUT_TASK_ID else ():
-        story.cancel(naming(form, former), role=REVOKED)
+        story.cancel(naming(form, former), role=REVOKED, fresh=True)
     story.query(task)
     story.verify()
 
