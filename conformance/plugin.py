@@ -161,6 +161,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _forget_the_code_around()
     if len(ours) == len(items):
         _leave_no_folder()
+        _time_no_garbage()
     for function, items_of_it in _by_function(chosen).items():
         _settle(function, max(1, *(round(_stories(item, order)) for item in items_of_it)))
     others = [item for item in items if item not in ours]
@@ -380,6 +381,13 @@ def _forget_the_code_around() -> None:
     if hasattr(providers, "_get_local_constants") and hasattr(providers, "Constants"):
         none = providers.Constants()
         providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
+
+
+def _time_no_garbage() -> None:
+    """Keep Hypothesis from timing the garbage collector: an interrupt that came while it does so would be lost."""
+    junkdrawer: Any = import_module("hypothesis.internal.conjecture.junkdrawer")
+    if hasattr(junkdrawer, "_gc_initialized"):
+        junkdrawer._gc_initialized = True  # noqa: SLF001 - there is no setting for it
 
 
 def _leave_no_folder() -> None:

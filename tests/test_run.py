@@ -281,6 +281,31 @@ def test_an_interrupted_run_leaves_nothing_running(cut: dict[signal.Signals, Cut
     assert set(found.values()) <= {"cancelled", "completed", "failed"}
 
 
+def test_no_interrupt_is_lost_in_the_garbage_collector(
+    service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """What Hypothesis would have called there, a run leaves out: Python drops what is raised in it."""
+    (tmp_path / "asks.py").write_text(
+        "import gc\n\ndef pytest_runtest_teardown():\n    print('called:', [each.__name__ for each in gc.callbacks])\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "-p", "asks", "-s", "-n", "0", "-q", "--pyargs"]
+    options = ["conformance.suite", "--target", str(REFERENCE_PROFILE), "--depth", "smoke", "--only", "IDENT-4"]
+    done = subprocess.run(
+        [*command, *options],
+        env=clean_environment(
+            {**service_environ, "PYTHONPATH": str(tmp_path), "CONFORMANCE_BASE_URL": service["base_url"]}
+        ),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert "called: []" in done.stdout, done.stdout + done.stderr
+    assert "gc_callback" not in done.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_journal_of_a_cut_off_run_is_judged(
     cut: dict[signal.Signals, Cut], tmp_path: Path, number: signal.Signals
