@@ -113,7 +113,7 @@ class Request:
         return self._named(
             self.document,
             first=None if first is ABSENT else self._named(first),
-            odd=first is not ABSENT or self._oddly_dressed or self._oddly_addressed or _is_odd(self.document),
+            odd=first is not ABSENT or self._oddly_dressed or self._oddly_addressed or self._oddly_filled,
         )
 
     @property
@@ -135,6 +135,12 @@ class Request:
         if "?" in self.url:
             return True
         return self.path_id is not None and quote(self.path_id, safe="", errors="surrogatepass") not in self.url
+
+    @property
+    def _oddly_filled(self) -> bool:
+        """Whether the body holds what is odd (ruling R18); beside a path its identifiers are fields like any other."""
+        beside = self.document if self.path_id is not None and isinstance(self.document, dict) else {}
+        return _is_odd(self.document) or any(_is_odd(beside.get(name)) for name in ("task_id", "out_task_id"))
 
     def _named(self, document: object, *, first: Named | None = None, odd: bool = False) -> Named:
         fields = document if isinstance(document, dict) else {}

@@ -141,6 +141,15 @@ def test_an_ordinary_dress_is_not_odd(request_: Request) -> None:
     assert not request_.named.odd
 
 
+@pytest.mark.parametrize("name", ["task_id", "out_task_id"])
+@pytest.mark.parametrize("value", ["a\0", "\udc00", "a" * 10_000], ids=["NUL", "half", "long"])
+def test_beside_a_path_an_odd_identifier_is_an_odd_field(name: str, value: str) -> None:
+    """It names nothing there that is acted on, and may be refused for its looks (R2, R18)."""
+    content = json.dumps({name: value}).encode()
+    assert cancel(content, "a").named.odd
+    assert not cancel(json.dumps({name: "b"}).encode(), "a").named.odd
+
+
 def test_of_a_doubled_key_both_readings_are_kept() -> None:
     """The last value counts, and the first is remembered (R18)."""
     named = cancel(b'{"task_id": "a", "task_id": "b"}').named

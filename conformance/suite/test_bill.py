@@ -63,7 +63,7 @@ def test_paying_for_a_running_task(teller: Teller, form: Form, named: bool, time
 @pytest.mark.aims("BILL-5", "BILL-6", "BILL-7")
 @pytest.mark.stories(2)
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
-@given(calls=st.lists(forms, min_size=1, max_size=3))
+@given(calls=st.permutations(FORMS))
 def test_paying_for_an_ended_task(teller: Teller, state: State, calls: list[Form]) -> None:
     """The cancel of a task that has ended moves nothing, however often it is sent."""
     story = teller.story(alone=True)

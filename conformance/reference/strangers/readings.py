@@ -135,6 +135,16 @@ class HeedsTheCharset(Stranger, Api):
             raise Refused.invalid("The body is not in the character set that it names.") from error
 
 
+class RefusesNulAnywhere(Stranger, Api):
+    """Answers 400 to a body with a NUL in any string, whatever that stands for (ruling R18)."""
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Look before anybody has read it."""
+        if b"\\u0000" in content:
+            raise Refused.invalid("Strings must not contain NUL.")
+        return super().read(request, content)
+
+
 class TakesSmallBodiesOnly(Stranger, Api):
     """Answers 413 to a body of more than 64 KiB, without having read it."""
 
