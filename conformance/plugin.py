@@ -161,7 +161,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _forget_the_code_around()
     if len(ours) == len(items):
         _leave_no_folder()
-        _time_no_garbage()
+        _leave_garbage_alone()
     for function, items_of_it in _by_function(chosen).items():
         _settle(function, max(1, *(round(_stories(item, order)) for item in items_of_it)))
     others = [item for item in items if item not in ours]
@@ -205,8 +205,6 @@ def begin(run: Run) -> None:
     """Begin a run, or write down why nothing can be learned from its target."""
     from conformance.run import Unreachable
 
-    gc.freeze()  # what was loaded by now stays, and need not be looked through again and again
-    gc.set_threshold(_GARBAGE)
     try:
         run.begin()
     except Unreachable as error:
@@ -383,8 +381,13 @@ def _forget_the_code_around() -> None:
         providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
 
 
-def _time_no_garbage() -> None:
-    """Keep Hypothesis from timing the garbage collector: an interrupt that came while it does so would be lost."""
+def _leave_garbage_alone() -> None:
+    """Look for cycles seldom, in nothing that was loaded by now, and without Hypothesis's clock.
+
+    An interrupt that came while Hypothesis times the garbage collector would be lost.
+    """
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
     junkdrawer: Any = import_module("hypothesis.internal.conjecture.junkdrawer")
     if hasattr(junkdrawer, "_gc_initialized"):
         junkdrawer._gc_initialized = True  # noqa: SLF001 - there is no setting for it

@@ -221,12 +221,8 @@ def doctor(asked: Asked, environ: Mapping[str, str], *, paid: bool) -> ExitCode:
     folder = asked.report_dir or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ-doctor")
     with _target(asked, environ) as profile:
         order = _order(replace(asked, report_dir=folder, depth="smoke"), profile)
-        with contextlib.closing(Journal.create(folder / "journal.sqlite")) as journal:
-            previous = signal.signal(signal.SIGTERM, _interrupt)
-            try:
-                code = examine(Run(order, journal), paid=paid, tell=_say)
-            finally:
-                signal.signal(signal.SIGTERM, previous)
+        with contextlib.closing(Journal.create(folder / "journal.sqlite")) as journal, _interruptible():
+            code = examine(Run(order, journal), paid=paid, tell=_say)
     _say(f"exchanges in {folder / 'journal.sqlite'} (exit {int(code)})")
     return code
 
@@ -343,7 +339,7 @@ def replay(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     with _target(asked, environ) as profile:
         order = _order(replace(asked, only=kept.requirement, report_dir=folder), profile)
         order = replace(order, depth=replace(order.depth, shared=0))
-        with contextlib.closing(Journal.create(folder / f"{path.stem}.sqlite")) as journal:
+        with contextlib.closing(Journal.create(folder / f"{path.stem}.sqlite")) as journal, _interruptible():
             hindrance = _retell(kept, order, journal)
             summary = summarise(journal)
     return _show_replayed(summary, hindrance)
@@ -357,7 +353,6 @@ def _retell(kept: Replay, order: Order, journal: Journal) -> str:
 
     roles = ("owner", *order.profile.others)
     run = Run(order, journal)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         run.begin()
         print(f"{kept.requirement} in {kept.size}, told to {order.profile.name or order.profile.base_url}\n")  # noqa: T201
@@ -377,7 +372,6 @@ def _retell(kept: Replay, order: Order, journal: Journal) -> str:
     finally:
         run.sweep()
         run.close()
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _show_replayed(summary: Summary, hindrance: str) -> ExitCode:
@@ -596,13 +590,15 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
         "-q",
     ]
     arguments += ["-k", keyword] if keyword else []
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with contextlib.closing(Journal.create(path)) as journal, contextlib.redirect_stdout(report):
+        with (
+            _interruptible(),
+            contextlib.closing(Journal.create(path)) as journal,
+            contextlib.redirect_stdout(report),
+        ):
             handover = plugin.Handover(order, progress, journal)
             code = pytest.main(arguments, plugins=[handover])
     finally:
-        signal.signal(signal.SIGTERM, previous)
         progress.end()
     if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:
         raise UsageProblem(f"-k {keyword}: it chooses no test among those asked for; write part of a test's name")

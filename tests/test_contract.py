@@ -88,6 +88,13 @@ def test_another_schema_changes_what_is_valid() -> None:
     assert other.complaints("Task", task) == ["/: 'queue' is a required property"]
 
 
+def test_a_complaint_shows_a_number_as_it_was_sent() -> None:
+    """And not as Python writes it down."""
+    task = {"task_id": "t", "status": "pending", "estimated_seconds": Decimal("60.5")}
+    [said] = CONTRACT.complaints("Task", task)
+    assert said.startswith("/estimated_seconds: 60.5 is not of type 'integer'")
+
+
 def test_a_recipe_is_the_documents_example() -> None:
     """And where there is no example there is no recipe."""
     assert CONTRACT.submit_body(State.COMPLETED) is not None

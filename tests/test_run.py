@@ -172,6 +172,16 @@ def test_a_recorded_run_is_judged_the_same_again(smoke: Recorded, tmp_path: Path
     }
 
 
+@pytest.mark.parametrize("row", ["IDENT-4", "STATE-4"])
+def test_a_row_is_proven_by_itself(
+    row: str, service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """What other stories of a run would have shown, forms accepted and how long tasks last, is seen to all the same."""
+    options = ["--only", row, "--seed", "1", "--report-dir", "r"]
+    run = recorded(tmp_path / "r", "run", *at_the_service(service), *options, environ=service_environ, cwd=tmp_path)
+    assert (run.code, run.verdicts) == (0, {row: "pass"}), run.stdout
+
+
 def test_a_spent_budget_ends_in_order(service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path) -> None:
     """Rows stay open with the reason, and the run ends as any other."""
     options = ["--depth", "smoke", "--only", "STATE-1,STATE-2", "--set", "budget.tasks=2", "--report-dir", "r"]
