@@ -142,7 +142,49 @@ def _address(_context: click.Context, _parameter: click.Parameter, text: str | N
     return host, int(port)
 
 
-def _gated(command: Callable[..., Any]) -> Callable[..., Any]:
+_Function = Callable[..., Any]
+
+_by_contract = click.option(
+    "--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along."
+)
+
+
+def _targeted(command: _Function) -> _Function:
+    """Add the options that say which target is meant."""
+    profile = click.option(
+        "--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile."
+    )
+    base_url = click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
+    setting = click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted."
+    )
+    return profile(base_url(setting(command)))
+
+
+def _varied(verb: str) -> Callable[[_Function], _Function]:
+    """Add the options that build something into the reference service, of which the command does what `verb` says."""
+
+    def varied(command: _Function) -> _Function:
+        stranger = click.option(
+            "--stranger",
+            metavar="NAME",
+            callback=_known_strangers,
+            shell_complete=_complete_stranger,
+            help=f"{verb} a lawful variant of the reference service, by its own profile; several are joined by `+`.",
+        )
+        fault = click.option(
+            "--fault",
+            metavar="NAME",
+            callback=_known_fault,
+            shell_complete=_complete_fault,
+            help=f"{verb} the reference service with one of its faults built in.",
+        )
+        return fault(stranger(command))
+
+    return varied
+
+
+def _gated(command: _Function) -> _Function:
     """Give a command the options that say what its exit code stops at."""
     strict = click.option("--fail-on-inconclusive", is_flag=True, help="Exit 1 where it would have been 3.")
     choice = click.option(
@@ -206,10 +248,8 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
-@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
-@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@_targeted
+@_by_contract
 @click.option(
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
@@ -238,20 +278,7 @@ def main() -> None:
 )
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
-@click.option(
-    "--fault",
-    metavar="NAME",
-    callback=_known_fault,
-    shell_complete=_complete_fault,
-    help="Judge the reference service with one of its faults built in.",
-)
-@click.option(
-    "--stranger",
-    metavar="NAME",
-    callback=_known_strangers,
-    shell_complete=_complete_stranger,
-    help="Judge a lawful variant of the reference service, by its own profile; several are joined by `+`.",
-)
+@_varied("Judge")
 @_gated
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
@@ -328,9 +355,7 @@ def judge(
 
 
 @main.command()
-@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
-@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@_targeted
 @click.option(
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
@@ -407,10 +432,8 @@ def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> Non
 
 @main.command()
 @click.argument("file", type=_FILE)
-@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
-@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
-@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@_targeted
+@_by_contract
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
 @click.option(
     "--fault",
@@ -607,9 +630,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001 - click p
 
 
 @main.command()
-@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
-@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
+@_targeted
 @click.option(
     "--profile",
     type=click.Choice(["core", "ext"]),
@@ -799,10 +820,8 @@ def _ask(question: str, usual: str) -> str:
 
 
 @main.command()
-@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
-@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
-@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@_targeted
+@_by_contract
 @click.option("--free", is_flag=True, help="Leave out what submits tasks: the way into each state.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
 def doctor(  # noqa: PLR0917 - one parameter an option
@@ -872,10 +891,8 @@ def completion(shell: str) -> None:
 
 
 @main.command()
-@click.option("--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile.")
-@click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
-@click.option("--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along.")
+@_targeted
+@_by_contract
 @click.option("--users", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Users at once, in all.")
 @click.option(
     "--time",
@@ -893,20 +910,7 @@ def completion(shell: str) -> None:
 @click.option("--worker", callback=_address, metavar="HOST:PORT", help="Take users from the master of another machine.")
 @click.option("--seed", type=int, help="Have the users choose as in an earlier soak.")
 @click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
-@click.option(
-    "--fault",
-    metavar="NAME",
-    callback=_known_fault,
-    shell_complete=_complete_fault,
-    help="Soak the reference service with one of its faults built in.",
-)
-@click.option(
-    "--stranger",
-    metavar="NAME",
-    callback=_known_strangers,
-    shell_complete=_complete_stranger,
-    help="Soak a lawful variant of it.",
-)
+@_varied("Soak")
 @_gated
 def soak(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
