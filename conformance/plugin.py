@@ -116,6 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "aims(*rows): the requirements for which a test exists",
         "stories(count): how many stories a test tells at standard depth",
+        "luck: what its stories meet is left to chance, so that no row rests on them alone",
         "quiet: after the others, when no task of theirs can move an account",
         "last: after all others, when time has passed",
     ):
@@ -341,6 +342,7 @@ def _chosen(items: list[pytest.Function], order: Order) -> list[pytest.Function]
     within = {item for item in items if _within_depth(item, order)}
     for row in order.told:
         aiming = [item for item in items if row in _aims(item) and not item.get_closest_marker("last")]
+        aiming = [item for item in aiming if not item.get_closest_marker("luck")] or aiming
         if aiming and within.isdisjoint(aiming):
             within.add(min(aiming, key=lambda item: _chance(item, order)))
     return [item for item in items if item in within]

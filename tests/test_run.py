@@ -21,6 +21,7 @@ from conftest import (
     SMOKE_ROWS,
     Recorded,
     clean_environment,
+    collected,
     judged_again,
     order_for,
     recorded,
@@ -487,19 +488,8 @@ def test_a_run_can_begin_at_every_depth(
     depth: str, processes: str, service_environ: dict[str, str], tmp_path: Path
 ) -> None:
     """Its tests are found and settled; nothing is sent, in however many processes they would be told."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--collect-only", "-q", "--pyargs"]
-    options = ["conformance.suite", "--target", str(REFERENCE_PROFILE), "--depth", depth, "--seed", "1"]
-    done = subprocess.run(
-        [*command, *options, "-n", processes],
-        env=clean_environment(service_environ),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "test_calling_without_a_valid_key" in done.stdout
+    told = collected(service_environ, tmp_path, "--depth", depth, "--seed", "1", "-n", processes)
+    assert "test_calling_without_a_valid_key" in told
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.quiet
 @pytest.mark.aims("BILL-9", "BILL-2", "BILL-4", "BILL-7", "BILL-8")
 @pytest.mark.aims("IDENT-4", "IDENT-5", "IDENT-8", "IDENT-9", "ISO-2", "ISO-5", "ISO-7")
 @pytest.mark.aims("STATE-3", "STATE-6", "STATE-7", "IDEMP-3", "IDEMP-5", "PARITY-2")
+@pytest.mark.luck
 @pytest.mark.stories(4)
 @given(program=programs())
 def test_living_at_random(teller: Teller, program: Program) -> None:
