@@ -11,7 +11,8 @@ and a contract whose submit names the models that this service has. Schemathesis
 beside it, which the service would have to refuse.
 
 Run it with `python benchmarks/peers.py --every 10`, and with `--dredd node_modules/.bin/dredd` after `npm install
-dredd`. Every result is written at once, and is not asked for again: what was broken off goes on where it stopped.
+dredd`; `--jobs 6` makes so many runs at once, most of which wait most of the time. Every result is written at once, and
+is not asked for again: what was broken off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -234,6 +236,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth fault and stranger")
     parser.add_argument("--only", default="", metavar="NAME", help="one fault or stranger")
     parser.add_argument("--seconds", type=float, default=180.0, help="cut a run off after so many")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at once")
     parser.add_argument("--results", type=Path, default=Path("peers.json"), help="where every result is kept")
     parser.add_argument("--dredd", default=shutil.which("dredd") or "", help="the command that starts Dredd")
     given = parser.parse_args()
@@ -245,14 +248,24 @@ def main() -> None:
     if not given.dredd:
         print("without Dredd: npm install dredd, and give --dredd node_modules/.bin/dredd", file=sys.stderr)
     results = json.loads(given.results.read_text(encoding="utf-8")) if given.results.exists() else {}
-    for name, fault, stranger in services(given.every, given.only):
+    with ThreadPoolExecutor(given.jobs) as pool:
+        under_way = {}
         for tool, parts in tools.items():
-            told = results.setdefault(tool, {})
-            if name not in told:
-                seed = SOUND.index(name) + 1 if name in SOUND else 1
-                told[name] = asdict(ran(parts, fault, stranger, seed=seed, most=given.seconds))
+            for name, fault, stranger in services(given.every, given.only):
+                if name not in results.setdefault(tool, {}):
+                    seed = SOUND.index(name) + 1 if name in SOUND else 1
+                    future = pool.submit(ran, parts, fault, stranger, seed=seed, most=given.seconds)
+                    under_way[future] = (tool, name)
+        try:
+            for future in as_completed(under_way):
+                tool, name = under_way[future]
+                results[tool][name] = told = asdict(future.result())
                 given.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-                print(f"{name:<48} {tool:<20} {told[name]['seconds']:6.1f} s  {len(told[name]['findings'])} findings")
+                line = f"{name:<48} {tool:<20} {told['seconds']:6.1f} s  {len(told['findings'])} findings"
+                print(f"[{sum(map(len, results.values())):>4}] {line}", flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     print(table(results))
 
 
