@@ -81,6 +81,18 @@ def test_a_foreign_task_goes_on(before: str, after: str, judged: str, answer: To
     assert tale.judged("ISO-2") == judged
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_what_its_owner_may_have_done_is_nobody_elses(first: bool) -> None:
+    """Where the owner cancels an ended task too, whatever has changed in it was not certainly the other key (ISO-2)."""
+    tale, task = foreign("completed")
+    calls = [{"role": "owner"}, {"role": "other"}]
+    for call in calls if first else reversed(calls):
+        own = call["role"] == task.role
+        tale.cancel(path=task, answer=showing(task, "completed", cancels=1) if own else NOT_FOUND, **call)
+    tale.query(task, showing(task, "completed", cancels=1))
+    assert (tale.judged("ISO-2"), tale.judged("IDEMP-4")) == ("undecided", "broken")
+
+
 def test_its_owner_may_cancel_it() -> None:
     """What the owner did is no work of the other key (ISO-2)."""
     tale, task = foreign()

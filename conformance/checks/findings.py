@@ -143,15 +143,19 @@ def _visible(read: Moment, task: Task) -> bool:
 
 
 def blamable(moment: Moment, task: Task, read: Moment) -> bool:
-    """Whether no other unlawful cause than this cancel lies between the two reads around it."""
+    """Whether no other unlawful cause than this cancel lies between the two reads around it.
+
+    A cancel that may act on the task is a lawful cause, unless the task had ended: then it, too, is to change nothing.
+    """
     last = moment.last_read(task)
     since = last.exchange.sent_at if last else float("-inf")
+    ended = last is not None and last.state in TERMINAL
     return not any(
         other is not moment
         and other.may_act_until(since)
         and other.exchange.sent_at < read.exchange.ended_at
         and touches(other, task)
-        and not other.may_have_acted(task)
+        and (ended or not other.may_have_acted(task))
         for other in moment.story.cancels
     )
 

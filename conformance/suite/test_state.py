@@ -91,12 +91,12 @@ def test_cancelling_one_of_three(
 
 
 @pytest.mark.aims("STATE-8")
-@pytest.mark.stories(2)
-@given(form=dealt(FORMS))
-def test_submitting_the_work_again(teller: Teller, form: Form) -> None:
+@pytest.mark.stories(3)
+@given(form=dealt(FORMS), stuck=dealt((State.PENDING, State.RUNNING)))
+def test_submitting_the_work_again(teller: Teller, form: Form, stuck: State) -> None:
     """After the cancel of a stuck task the work is submitted again, with other parameters and a new identifier."""
     story = teller.story()
-    task, other = (story.begin(State.RUNNING, variant=variant) for variant in range(2))
+    task, other = story.begin(stuck, variant=0), story.begin(State.RUNNING, variant=1)  # which shows that it is taken
     for each in (other, task):
         story.cancel(by(form, each))
         story.query(each)
