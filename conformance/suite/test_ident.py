@@ -129,7 +129,7 @@ def test_naming_an_out_task_id_beside_the_path(teller: Teller, path: str, state:
     story.verify()
 
 
-@pytest.mark.aims("IDENT-10", "ERR-1", "ERR-2")
+@pytest.mark.aims("IDENT-10", "ERR-1", "ERR-2", "ERR-6")
 @pytest.mark.stories(3)
 @pytest.mark.parametrize("form", FORMS)
 @given(named=either(), tail=st.text("abcdefgh0123456789", min_size=8, max_size=16))
