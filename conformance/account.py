@@ -30,6 +30,7 @@ _MOST_AMOUNTS = 60
 _NOTHING = Decimal(0)
 _NEVER = float("inf")
 _COINCIDENCES = 2
+_MOST_HOLDS = 6
 _REFUSED = range(400, 500)
 _DIGITS_OF_A_FLOAT = 16
 _NOISE_OF_A_FLOAT = Decimal("1e-14")
@@ -119,18 +120,60 @@ def expected(story: Story, window: Window, *, free: Task | None = None) -> Decim
 
     What a `free` task shows of its price is not believed.
     """
+    sums = possible(story, window, free=free)
+    return next(iter(sums)) if len(sums) == 1 else None
+
+
+def possible(story: Story, window: Window, *, free: Task | None = None) -> set[Decimal]:
+    """The credits that the tasks may have cost between two readings, none where that is not certain.
+
+    Two sums are lawful where another key of the same account has spent too: what is left may be told of the account,
+    and of the key.
+    """
     if not story.alone or window.last.ended_at > story.alone_until or _may_hide_a_task(story, window):
-        return None
-    total = _NOTHING
+        return set()
+    of_the_key, of_the_account = _NOTHING, _NOTHING
     for task in story.tasks:
         if _account(story, task.role) != _account(story, window.first.role):
             continue
         cost = _cost(story, task, window)
-        cost = _NOTHING if task is free and cost is not None else cost
-        if cost is None or (cost and task.role != window.first.role):
-            return None
-        total += cost
-    return total
+        if cost is None:
+            return set()
+        cost = _NOTHING if task is free else cost
+        of_the_account += cost
+        of_the_key += cost if task.role == window.first.role else _NOTHING
+    return {of_the_key, of_the_account}
+
+
+def may_be_holds(window: Window) -> bool:
+    """Whether holds on tasks that were pending all the time explain the movement: nothing says when a hold is seen.
+
+    Each is placed once: what has gone since before the submits is the sum of some of them, too.
+    """
+    story, series = (
+        window.first.moment.story,
+        readings(window.first.moment.story)[window.first.role, window.first.source],
+    )
+    waiting = [
+        (task.submitted_at, estimate)
+        for task in story.tasks
+        if task.submitted_at is not None
+        and task.submitted_at < window.last.sent_at
+        and window.last.ended_at <= task.pending_until
+        and _account(story, task.role) == _account(story, window.first.role)
+        and not story.stopped_before(task, window.last.moment)
+        and (estimate := _estimate(story, task))
+    ][:_MOST_HOLDS]
+    if not waiting:
+        return False
+    sums = {
+        sum((estimate for _, estimate in some), _NOTHING)
+        for count in range(1, len(waiting) + 1)
+        for some in combinations(waiting, count)
+    }
+    before = [each for each in series if each.ended_at <= min(submitted for submitted, _ in waiting)]
+    since = [window, *(Window(each, window.last) for each in before[-1:])]
+    return all(any(agrees(each, total) for total in sums) for each in since)
 
 
 def has_to_itself(story: Story, task: Task, window: Window) -> bool:
@@ -213,6 +256,13 @@ def _price(seen: Moment) -> Decimal | None:
     if used is None and seen.state is State.COMPLETED:
         return None
     return charge(seen.shown)
+
+
+def _estimate(story: Story, task: Task) -> Decimal | None:
+    """The price that was named for a task while it was live."""
+    seen = (*story.submits_showing(task), *story.reads_of(task))
+    shown = (amount(each.shown.get("estimated_credits")) for each in seen if each.shown)
+    return next((value for value in shown if value is not None), None)
 
 
 def _may_hide_a_task(story: Story, window: Window) -> bool:

@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
-UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
+UNAVAILABLE: Final = frozenset({429, *range(502, 600)})
 """Statuses that are waited out and not held against the target (ruling R17)."""
 
 UNSENT: Final = "not sent: "

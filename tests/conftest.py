@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -200,19 +199,3 @@ def begin_run(journal: Journal, tmp_path: Path) -> Iterator[BeginRun]:
             return run, server
 
         yield begin
-
-
-def collected(environ: dict[str, str], folder: Path, *options: str) -> list[str]:
-    """The tests that a run would tell, by module and name; nothing is sent."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--collect-only", "-q", "--pyargs"]
-    done = subprocess.run(
-        [*command, "conformance.suite", "--target", str(REFERENCE_PROFILE), *options],
-        env=clean_environment(environ),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return re.findall(r"test_\w+\.py::(test_\w+)", done.stdout)

@@ -365,6 +365,28 @@ def test_a_refused_call_is_free(call: dict[str, Any], answer: Told, left: float,
     assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == (judged, judged)
 
 
+@pytest.mark.parametrize(
+    ("left", "judged"),
+    [
+        ([100, 98.5], "undecided"),
+        ([98.5, 98.5], "held"),
+        ([98.5, 97], "broken"),
+        ([100, 97], "broken"),
+        ([100, 98.9], "broken"),
+    ],
+)
+def test_a_hold_may_be_seen_late(left: list[float], judged: str) -> None:
+    """Nothing says when a hold is placed; but it is placed once, and is as high as was estimated (BILL-7)."""
+    tale = Tale(alone=True)
+    tale.left(100)
+    task = tale.submitted(holds=60)
+    tale.query(task, showing(task, "pending", estimated_credits=ESTIMATE))
+    tale.left(left[0])
+    tale.cancel(path=UNKNOWN, answer=NOT_FOUND)
+    tale.left(left[1])
+    assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == (judged, judged)
+
+
 def test_a_call_is_not_judged_by_the_task_that_it_ends() -> None:
     """A hold comes back, and says nothing of the call (BILL-7)."""
     tale = Tale(alone=True)
@@ -412,6 +434,18 @@ def test_the_account_adds_up(left: float, judged: str) -> None:
     cancelled(tale, task, credits_used=0.5)
     tale.query(other, showing(other, "completed", credits_used=1.47))
     cancelled(tale, third)
+    tale.left(left)
+    assert tale.judged("BILL-9") == judged
+
+
+@pytest.mark.parametrize(("left", "judged"), [(99.5, "held"), (98.5, "held"), (99.7, "broken"), (101.02, "broken")])
+def test_the_account_adds_up_beside_a_sibling(left: float, judged: str) -> None:
+    """What another key of the account has spent may show in this key's, or not; nothing else may (BILL-9, R23)."""
+    tale = Tale(terms(accounts={"owner": "a", "sibling": "a"}), alone=True)
+    tale.left(100)
+    own, other = tale.submitted("running"), tale.submitted("running", role="sibling")
+    cancelled(tale, own, credits_used=0.5)
+    tale.cancel(path=other, answer=showing(other, "cancelled", credits_used=1), role="sibling")
     tale.left(left)
     assert tale.judged("BILL-9") == judged
 

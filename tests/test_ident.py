@@ -543,7 +543,9 @@ def test_an_undocumented_dress_may_be_refused(call: dict[str, Any], names: str) 
     [b', "x": ' + b"[" * 9000 + b"]" * 9000 + b"}", b', "x": "\\u0000"}', b', "x": "' + b"y" * 9000 + b'"}'],
     ids=["deep", "NUL", "long"],
 )
-@pytest.mark.parametrize("answer", ["cancelled", refusal(400, "too_deep"), refusal(413, "too_large")])
+@pytest.mark.parametrize(
+    "answer", ["cancelled", refusal(400, "too_deep"), refusal(413, "too_large"), refusal(403, "blocked")]
+)
 def test_odd_but_readable_input_is_refused_or_acted_on(tail: bytes, answer: Any) -> None:  # noqa: ANN401
     """A deep, long or hardly storable value may be refused, and may be ignored (R18)."""
     tale = Tale()

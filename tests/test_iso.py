@@ -81,6 +81,18 @@ def test_a_foreign_task_goes_on(before: str, after: str, judged: str, answer: To
     assert tale.judged("ISO-2") == judged
 
 
+@pytest.mark.parametrize("before", ["running", "completed"])
+@pytest.mark.parametrize(("calls", "judged"), [(["owner", "owner"], "broken"), (["owner", "nobody:none"], "undecided")])
+def test_whichever_of_several_foreign_calls_did_it(before: str, calls: list[str], judged: str) -> None:
+    """The rule is the same for all of them, and another for a call without a key (ISO-2, AUTH-4)."""
+    tale, task = foreign(before)
+    for role in calls:
+        tale.cancel(path=task, answer=NOT_FOUND, role=role)
+    tale.query(task, "cancelled")
+    assert tale.judged("ISO-2") == judged
+    assert tale.judged("AUTH-4") == ("silent" if judged == "broken" else judged)
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_what_its_owner_may_have_done_is_nobody_elses(first: bool) -> None:
     """Where the owner cancels an ended task too, whatever has changed in it was not certainly the other key (ISO-2)."""

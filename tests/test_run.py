@@ -21,13 +21,13 @@ from conftest import (
     SMOKE_ROWS,
     Recorded,
     clean_environment,
-    collected,
     judged_again,
     order_for,
     recorded,
     suite_command,
 )
 from stand_in import KEY, OTHER_KEY, Heard, answer, nowhere, profile, standing_in
+from test_suite import TESTS, aims, names
 
 from conformance.depth import DEPTHS
 from conformance.exchange import Operation
@@ -482,6 +482,22 @@ def test_the_suite_runs_as_plain_pytest(plain: Recorded) -> None:
     assert "4 rows: 4 pass; 4 of 4 MUST rows passed" in plain.stdout
 
 
+def collected(environ: dict[str, str], folder: Path, *options: str) -> list[str]:
+    """The tests that a run would tell, by module and name; nothing is sent."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--collect-only", "-q", "--pyargs"]
+    done = subprocess.run(
+        [*command, "conformance.suite", "--target", str(REFERENCE_PROFILE), *options],
+        env=clean_environment(environ),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return re.findall(r"test_\w+\.py::(test_\w+)", done.stdout)
+
+
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_a_run_can_begin_at_every_depth(
@@ -490,6 +506,19 @@ def test_a_run_can_begin_at_every_depth(
     """Its tests are found and settled; nothing is sent, in however many processes they would be told."""
     told = collected(service_environ, tmp_path, "--depth", depth, "--seed", "1", "-n", processes)
     assert "test_calling_without_a_valid_key" in told
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_no_row_is_left_to_luck(seed: int, service_environ: dict[str, str], tmp_path: Path) -> None:
+    """However little is told: every row has a story that surely asks for it, also at seeds that would leave it out."""
+    told = set(collected(service_environ, tmp_path, "--depth", "smoke", "--seed", str(seed)))
+    sure = {
+        row
+        for _, test in TESTS
+        if test.__name__ in told and names(test).isdisjoint({"luck", "last"})
+        for row in aims(test)
+    }
+    assert {row.id for row in catalogue().values() if row.profile == "core"} - sure == set()
 
 
 @pytest.mark.parametrize(

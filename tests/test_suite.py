@@ -8,7 +8,6 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import collected
 
 import conformance.suite
 from conformance.checks import CHECKS
@@ -16,7 +15,6 @@ from conformance.requirements import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ROWS = catalogue()
 JUDGED = [row.id for row in ROWS.values() if not row.planned]
@@ -95,16 +93,3 @@ def test_every_test_says_in_a_sentence_what_it_tells() -> None:
         said = inspect.getdoc(function) or ""
         assert said.endswith("."), f"{module}.{function.__name__}"
         assert function.__name__.split("_")[1].endswith("ing"), f"{module}.{function.__name__}"
-
-
-@pytest.mark.parametrize("seed", [1, 2, 5])
-def test_no_row_is_left_to_luck(seed: int, service_environ: dict[str, str], tmp_path: Path) -> None:
-    """However little is told: every row has a story that surely asks for it, also at seeds that would leave it out."""
-    told = set(collected(service_environ, tmp_path, "--depth", "smoke", "--seed", str(seed)))
-    sure = {
-        row
-        for _, test in TESTS
-        if test.__name__ in told and names(test).isdisjoint({"luck", "last"})
-        for row in aims(test)
-    }
-    assert {row.id for row in ROWS.values() if row.profile == "core"} - sure == set()

@@ -18,7 +18,9 @@ from conformance.account import (
     charge,
     expected,
     has_to_itself,
+    may_be_holds,
     noise,
+    possible,
     readings,
     sightings,
     undisturbed,
@@ -131,11 +133,13 @@ def the_account_adds_up(story: Story) -> Iterator[Judgement]:
     for series in readings(story).values():
         window = Window(series[0], series[-1])
         tasks = [task for task in story.tasks if _within(task, window)]
-        cost = expected(story, window)
-        if tasks and cost is None:
+        sums = possible(story, window)
+        if tasks and not sums:
             yield undecided(series[-1].moment, "what some task has cost is not certain")
-        elif cost is not None and (len(tasks) >= _SEVERAL or not agrees(window, cost)):
-            yield judged(series[-1].moment, window, cost)
+            continue
+        fits = any(agrees(window, cost) for cost in sums)
+        if sums and (len(tasks) >= _SEVERAL or not fits):
+            yield judged(series[-1].moment, window, min(sums, key=lambda cost: abs(window.spent - cost)))
 
 
 @check("BILL-10")
@@ -163,6 +167,8 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
         return replace(held(moment), account=True)
     if moved := noise(window.first.moment.story) or _haunt(window.first.moment.story):
         return replace(undecided(moment, moved), account=True)
+    if not cost and may_be_holds(window):
+        return replace(undecided(moment, "a hold on a pending task may have been placed meanwhile"), account=True)
     wanted = f"{window.first.role}'s account {_moving(cost, 'to stay as it is', 'to go')} {between}"
     got = f"it {_moving(window.spent, 'stayed', 'went')}, from {window.first.credits} to {window.last.credits}"
     return replace(broken(moment, wanted, got), account=True)

@@ -19,7 +19,7 @@ from conformance.verdict import Judgement, Outcome, Premise
 _OWNER: Final = "owner"
 _LONGEST_QUOTE: Final = 240
 _MOST_DIFFERENCES: Final = 3
-_ABOUT_KEYS: Final = {401, 403}
+_ABOUT_KEYS: Final = {401}
 _REDIRECTS: Final = range(300, 400)
 
 
@@ -143,21 +143,33 @@ def _visible(read: Moment, task: Task) -> bool:
 
 
 def blamable(moment: Moment, task: Task, read: Moment) -> bool:
-    """Whether no other unlawful cause than this cancel lies between the two reads around it.
+    """Whether no unlawful cause lies between the two reads around it but this cancel, or others of its kind.
 
     A cancel that may act on the task is a lawful cause, unless the task had ended: then it, too, is to change nothing.
+    Of several calls that the same rule forbids to act, whichever did has broken it.
     """
     last = moment.last_read(task)
     since = last.exchange.sent_at if last else float("-inf")
     ended = last is not None and last.state in TERMINAL
+    rule = _forbidden(moment, task)
     return not any(
         other is not moment
+        and (not rule or _forbidden(other, task) != rule)
         and other.may_act_until(since)
         and other.exchange.sent_at < read.exchange.ended_at
         and touches(other, task)
         and (ended or not other.may_have_acted(task))
         for other in moment.story.cancels
     )
+
+
+def _forbidden(moment: Moment, task: Task) -> str:
+    """By what rule `moment` may not act on `task`, whatever it names; none where that depends on what it names."""
+    if moment.exchange.request.method != "POST":
+        return "method"
+    if not moment.exchange.request.keyed:
+        return "no key"
+    return "another key" if moment.role != task.role else ""
 
 
 def touches(moment: Moment, task: Task) -> bool:

@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 
 _LIVE = (State.PENDING, State.RUNNING)
 _MOST_ROUNDS = 4
+_ENOUGH_MET = 3
+"""So many cancels are to have met the step before a run of standard depth is content."""
+
 _ROUNDS: Final[dict[Step, int]] = {"start": 2, "end": 1}
 _SHOTS: Final[dict[Step, int]] = {"start": 4, "end": 6}
+_MOST_SHOTS: Final = 10
+"""That many at the end, where they fit into the life of one task."""
+
 _WIDTH = 0.003
 _FINE = 0.001
 _READY = 0.02
@@ -180,15 +186,18 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     round_trip = min(each.ended_at - each.sent_at for each in story.exchanges)
     ready = max(_READY, 4 * round_trip)
     brief = teller.run.order.depth.stories < 1
-    shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
     apart = _SPACE * ready + max(each.ended_at - each.sent_at for each in story.exchanges)
-    beside = step == "end" and shots * apart < lasts * _FILLED  # then all are submitted before the scout takes the step
+    fit = int(lasts * _FILLED / apart)
+    shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
+    if step == "end" and not brief:
+        shots = min(max(shots, fit), _MOST_SHOTS)
+    beside = step == "end" and shots <= fit  # then all are submitted before the scout takes the step
     if not beside:
         _watch(story, scout, lasts)
     age = lasts if beside else _aim(story, step).low
     together = max(1, min(shots, int(age * _FILLED / apart)))
     for number in range(_MOST_ROUNDS):
-        if number >= rounds and any(met for _, _, met in raced(story.told(), step)):
+        if number >= rounds and sum(met for _, _, met in raced(story.told(), step)) >= (1 if brief else _ENOUGH_MET):
             break
         for first in range(0, shots, together):
             batch = []
