@@ -27,16 +27,19 @@ from conformance.target.budget import BudgetSpent
 from conformance.target.call import Call
 from conformance.target.callback import Deaf, is_loopback, place
 from conformance.target.looking import Grade, Look, Seen, place_of, state_like, status_in
-from conformance.target.profile import OWNER, REVOKED, Capability, example, written
+from conformance.target.profile import OWNER, REVOKED
 from conformance.target.provision import OutOfReach
 from conformance.target.reach import addresses, knock, security
+from conformance.target.settings import example, written
+from conformance.target.tables import Capability
 from conformance.verdict import ExitCode
 
 if TYPE_CHECKING:
     from conformance.exchange import Exchange
     from conformance.run import Run
-    from conformance.target.profile import Profile, Way
+    from conformance.target.profile import Profile
     from conformance.target.provision import Stage
+    from conformance.target.tables import Way
 
 _COLUMN: Final = 22
 _WIDTH: Final = 80

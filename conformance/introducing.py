@@ -19,16 +19,19 @@ from conformance.report.text import printable
 from conformance.requirements import needing
 from conformance.running import UsageProblem
 from conformance.states import ENDS_BY_ITSELF, LIVE, State
+from conformance.target.complaints import ProfileError
+from conformance.target.loading import load
 from conformance.target.looking import Grade, Look, Seen, state_like
-from conformance.target.profile import OWNER, REVOKED, ROLE_VARIABLES, Capability, ProfileError, example, load, written
+from conformance.target.profile import OWNER, REVOKED
 from conformance.target.ready import copied
+from conformance.target.settings import USUAL_VARIABLES, example, written
+from conformance.target.tables import Capability
 from conformance.verdict import ExitCode
 
 if TYPE_CHECKING:
     from conformance.target.profile import Profile
 
-_USUAL: Final = {role: variable for variable, role in ROLE_VARIABLES.items()}
-_KEY_OPTIONS: Final = {f"keys.{role}.env": f"--{role}-key " for role in _USUAL}
+_KEY_OPTIONS: Final = {f"keys.{role}.env": f"--{role}-key " for role in USUAL_VARIABLES}
 _WIDTH: Final = 116
 
 Asking = Callable[[str, str], str]
@@ -81,7 +84,7 @@ def _copy(wanted: Wanted, name: str) -> ExitCode:
         )
     try:
         if wanted.base_url is not None:
-            load(None, environ={_USUAL[OWNER]: "unused"}, base_url=wanted.base_url)
+            load(None, environ={USUAL_VARIABLES[OWNER]: "unused"}, base_url=wanted.base_url)
         made = copied(name, wanted.file, wanted.base_url, overwrite=wanted.overwrite)
     except (ProfileError, OSError) as error:
         raise UsageProblem(str(error)) from error
@@ -95,7 +98,7 @@ def _known(wanted: Wanted, environ: Mapping[str, str], ask: Asking | None) -> Pr
     base_url, keys = wanted.base_url, dict(wanted.keys)
     if ask is not None:
         base_url = base_url or ask("Base URL of the API", environ.get("CONFORMANCE_BASE_URL", ""))
-        for role, variable in _USUAL.items():
+        for role, variable in USUAL_VARIABLES.items():
             usual = variable if role == OWNER or variable in environ else ""
             keys[role] = keys.get(role) or ask(f"Name of the variable that holds {_MEANING[role]}", usual)
     named = {f"keys.{role}.env": variable for role, variable in keys.items() if variable}

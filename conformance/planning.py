@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 from conformance.journal import Journal
 from conformance.states import State
 from conformance.target.client import Client
-from conformance.target.profile import REVOKED, Account, Allowance, Limits, Profile
+from conformance.target.profile import REVOKED, Profile
+from conformance.target.tables import Account, Allowance, Limits
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:

@@ -527,7 +527,8 @@ def _order(config: pytest.Config) -> Order:
 
 def _profile(config: pytest.Config, told: Mapping[str, str] | None) -> Profile:
     """The profile by the options and the environment, under what is `told`; a stand-in where that is not known yet."""
-    from conformance.target.profile import ProfileError, load
+    from conformance.target.complaints import ProfileError
+    from conformance.target.loading import load
 
     target = config.getoption("--target")
     try:

@@ -23,8 +23,8 @@ from conformance.target.budget import Budget
 from conformance.target.call import Call
 from conformance.target.client import Client
 from conformance.target.ears import Ears
-from conformance.target.profile import Capability
 from conformance.target.provision import OutOfReach, Provision
+from conformance.target.tables import Capability
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:

@@ -29,7 +29,9 @@ from conformance.report.summary import Summary, judge_again, summarise
 from conformance.report.text import STYLES, closing, messages, overview, printable, table
 from conformance.requirements import catalogue, selected
 from conformance.run import Order
-from conformance.target.profile import Profile, ProfileError, load, remembered
+from conformance.target.complaints import ProfileError
+from conformance.target.loading import load, remembered
+from conformance.target.profile import Profile
 from conformance.verdict import MUSTS, ExitCode, Gate, Verdict
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from conformance.story import OK, Moment, Notice, Story
 from conformance.target.abreast import abreast
 from conformance.target.call import Call, Timed, by, naming
 from conformance.target.ears import Ear
-from conformance.target.profile import Capability
 from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
+from conformance.target.tables import Capability
 from conformance.verdict import Judgement, Outcome
 from conformance.windows import hits
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.target.profile import Profile, load
+from conformance.target.loading import load
+from conformance.target.profile import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

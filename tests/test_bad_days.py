@@ -30,7 +30,7 @@ from conformance.report.summary import summarise
 from conformance.run import Run, Unreachable
 from conformance.states import State
 from conformance.target.call import Call, by
-from conformance.target.profile import load
+from conformance.target.loading import load
 from conformance.target.provision import OutOfReach
 from conformance.teller import Teller
 from conformance.verdict import ExitCode, Verdict

@@ -13,7 +13,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from conformance.target.profile import Key, Profile
+from conformance.target.profile import Profile
+from conformance.target.tables import Key
 
 FOLDER = Path(__file__).parents[1] / "openapi"
 CATALOGUE = yaml.safe_load((FOLDER / "requirements.yaml").read_text(encoding="utf-8"))

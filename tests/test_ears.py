@@ -17,7 +17,7 @@ from conformance.report.summary import judge_again, summarise
 from conformance.run import Run
 from conformance.states import State
 from conformance.target.call import by
-from conformance.target.profile import load
+from conformance.target.loading import load
 from conformance.teller import Teller, Telling
 
 if TYPE_CHECKING:

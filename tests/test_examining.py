@@ -25,7 +25,9 @@ from conformance.reference.strangers import STRANGERS
 from conformance.requirements import catalogue, needing
 from conformance.run import Run
 from conformance.running import reference_service
-from conformance.target.profile import Capability, Profile, load
+from conformance.target.loading import load
+from conformance.target.profile import Profile
+from conformance.target.tables import Capability
 from conformance.verdict import ExitCode
 
 OPEN_TO_FALL: Final = ("STATE-1", "BILL-1", "BILL-2", "RACE-4")

@@ -21,8 +21,9 @@ from conformance.cli import main
 from conformance.introducing import Wanted, introduce
 from conformance.reference.strangers import STRANGERS
 from conformance.running import reference_service
+from conformance.target.loading import load
 from conformance.target.looking import place_of, state_like
-from conformance.target.profile import Profile, load
+from conformance.target.profile import Profile
 from conformance.target.ready import ready
 from conformance.verdict import ExitCode
 

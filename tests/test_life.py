@@ -41,7 +41,7 @@ from conformance.life import (
 )
 from conformance.states import State
 from conformance.strategies import programs
-from conformance.target.profile import OTHER_VARIABLES, ROLE_VARIABLES
+from conformance.target.settings import OTHER_VARIABLES, ROLE_VARIABLES
 
 ONE_OF_EACH: Final[Program] = (
     Submit(task=0),

@@ -12,15 +12,11 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from conformance.states import State
-from conformance.target.profile import (
-    OTHER_VARIABLES,
-    Capability,
-    Complaint,
-    Profile,
-    ProfileError,
-    load,
-    schema,
-)
+from conformance.target.complaints import Complaint, ProfileError
+from conformance.target.loading import load
+from conformance.target.profile import Profile, schema
+from conformance.target.settings import OTHER_VARIABLES
+from conformance.target.tables import Capability
 
 KEY = "sk-byts-0123456789abcdef"
 OTHER = "sk-byts-fedcba9876543210"

@@ -16,7 +16,8 @@ from conformance.reference.strangers import STRANGERS, Company, Stranger
 from conformance.requirements import catalogue
 from conformance.running import reference_service
 from conformance.selftest import Trial, companies
-from conformance.target.profile import Profile, load
+from conformance.target.loading import load
+from conformance.target.profile import Profile
 
 BASE: Final = "http://127.0.0.1:1/v1"
 KEYS: Final = {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from conformance.exchange import UNAVAILABLE, Exchange
 from conformance.target.background import Background
 from conformance.target.callback import Deaf, Receiver, Subscription, place
-from conformance.target.profile import Capability
 from conformance.target.stream import Stream
+from conformance.target.tables import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

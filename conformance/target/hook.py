@@ -10,7 +10,7 @@ from conformance.target.client import posted
 
 if TYPE_CHECKING:
     from conformance.states import State
-    from conformance.target.profile import Hook
+    from conformance.target.tables import Hook
 
 _LONGEST_WORDS = 200
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from conformance.story import Terms
     from conformance.target.budget import Budget
     from conformance.target.client import Client
-    from conformance.target.profile import Hook, Profile
+    from conformance.target.profile import Profile
+    from conformance.target.tables import Hook
 
 AUTO: Final = "\0auto"
 """In place of an `out_task_id`: an ordinary one of our own."""

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from conformance.target.profile import written
+from conformance.target.settings import written
 
 _FOLDER = Path(__file__).parents[1] / "profiles"
 
