@@ -284,7 +284,7 @@ class Limits(Table):
         default=4,
         ge=0,
         le=100,
-        description="further attempts after 429, 502, 503, 504 and resets, a whole number from 0 to 100 (R17)",
+        description="further attempts after 429, 502 to 599 and resets, a whole number from 0 to 100 (R17)",
         examples=[4],
     )
     patience: Seconds = Field(
