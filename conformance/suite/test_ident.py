@@ -29,7 +29,7 @@ from conformance.strategies import (
     shaped,
 )
 from conformance.target.call import Call, by, naming
-from conformance.target.provision import AUTO
+from conformance.target.provision import AUTO, fresh_identifier
 
 if TYPE_CHECKING:
     from random import Random
@@ -141,6 +141,23 @@ def test_naming_an_unknown_task(teller: Teller, form: Form, named: bool, tail: s
     story.query(task)
     story.cancel(by(form, task))
     story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("IDENT-3", "IDENT-10", "STATE-7")
+@pytest.mark.stories(2)
+@given(named=dealt((Form.OUT_TASK_ID, Form.TASK_ID)))
+def test_naming_a_task_before_it_is_submitted(teller: Teller, named: Form) -> None:
+    """A name is unknown to cancel; then a task is submitted under it, lives, and is cancelled by it."""
+    story = teller.story()
+    name = fresh_identifier()
+    for _ in range(2):
+        story.cancel(naming(Form.OUT_TASK_ID, name))
+    task = story.named(name)
+    if task is not None:
+        story.query(task, form=named)
+        story.cancel(by(Form.OUT_TASK_ID, task))
+        story.query(task)
     story.verify()
 
 

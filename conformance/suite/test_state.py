@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,12 @@ from conformance.target.call import by
 from conformance.target.provision import AUTO, fresh_identifier
 
 if TYPE_CHECKING:
-    from conformance.teller import Teller
+    from conformance.lawful import Task
+    from conformance.teller import Teller, Telling
 
+_FIRST_WAIT = 0.005
+_SLOWER = 1.25
+_PATIENCE = 30.0
 _TRIOS = (
     (State.PENDING, State.PENDING, State.PENDING),
     (State.RUNNING, State.PENDING, State.PENDING),
@@ -24,11 +29,11 @@ _TRIOS = (
 )
 
 
-@pytest.mark.aims("STATE-1", "STATE-3", "STATE-5", "STATE-6")
+@pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-5", "STATE-6")
 @pytest.mark.stories(6)
 @given(form=dealt(FORMS), named=either(), looks=st.integers(0, 2))
 def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, looks: int) -> None:
-    """A pending task, seen before or not, is cancelled and then seen through both identifiers, on new connections."""
+    """A pending task is cancelled, seen through both identifiers, and seen again when its submit is sent once more."""
     story = teller.story()
     task = story.task(out=AUTO if named else None)
     for _ in range(looks):
@@ -36,6 +41,9 @@ def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, look
     story.cancel(by(form, task))
     story.query(task, fresh=True)
     story.query(task, form=Form.OUT_TASK_ID, fresh=True)
+    if task.out_task_id is not None:
+        story.named(task.out_task_id)
+        story.query(task)
     story.verify()
 
 
@@ -56,11 +64,13 @@ def test_cancelling_a_running_task(teller: Teller, form: Form, named: bool) -> N
 @pytest.mark.aims("STATE-4", "STATE-5")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("like", [State.COMPLETED, State.FAILED])
-@given(form=dealt(FORMS))
-def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form: Form) -> None:
-    """A task that would have completed, or failed, is cancelled before; it is watched past that time."""
+@given(form=dealt(FORMS), runs=dealt((False, False, False, True)))
+def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form: Form, runs: bool) -> None:
+    """A task that would have completed, or failed, is cancelled before, waiting or running; it is watched past that."""
     story = teller.story()
     task = story.task(State.PENDING, like=like)
+    if runs:
+        _see_it_start(story, task)
     story.cancel(by(form, task))
     story.query(task)
     story.query(task, form=Form.OUT_TASK_ID)
@@ -102,3 +112,11 @@ def test_submitting_the_work_again(teller: Teller, form: Form, stuck: State) -> 
         story.query(each)
     story.again(task, State.RUNNING, variant=1)
     story.verify()
+
+
+def _see_it_start(story: Telling, task: Task) -> None:
+    """Ask for a pending task, ever less often, until it is seen to have started, or has waited too long."""
+    wait, until = _FIRST_WAIT, time.monotonic() + _PATIENCE
+    while story.shows(story.query(task)) is State.PENDING and time.monotonic() < until:
+        story.pause(wait)
+        wait *= _SLOWER

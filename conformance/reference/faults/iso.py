@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ _FOREIGN: Final = {
 }
 _FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
 _WHILE: Final = 0.008
+_THIRD: Final = 3
 
 
 def foreign(store: Store, key: str, identifier: Identifier) -> Task | None:
@@ -308,3 +310,21 @@ class _Permission(Refused):
     @property
     def type(self) -> str:
         return "permission_error"
+
+
+class YieldsToTheThirdForeignCall(Fault, Knowing):
+    """Answers 404 to another key, and cancels the task at the third time."""
+
+    breaks = ("ISO-2",)
+    also = (*OTHERS, *MONEY)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.met: Counter[str] = Counter()
+
+    def meet(self, met: Meeting) -> Document:
+        """Count the tries."""
+        self.met[met.task.id] += 1
+        if self.met[met.task.id] == _THIRD:
+            self.stop(met.call, met.task)
+        raise met.refusal

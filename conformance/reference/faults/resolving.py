@@ -14,7 +14,7 @@ from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
 
 if TYPE_CHECKING:
-    from conformance.reference.store import Task
+    from conformance.reference.store import Store, Task
 
 _WELL_FORMED: Final = re.compile("task_[0-9A-HJKMNP-TV-Z]{26}")
 
@@ -400,6 +400,47 @@ class RefusesUnknownFields(Fault, Service):
         if set(call.body) - set(IDENTIFIERS) and set(call.body) & set(IDENTIFIERS):
             raise Refused.invalid("Unknown field.")
         return super().target(call)
+
+
+class _Foreknowing(Service):
+    """Remembers by which names cancels found no task."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.unknown: set[tuple[str, str]] = set()
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Remember a name that is not there."""
+        try:
+            return super().seek(call, identifier)
+        except Refused:
+            self.unknown.add((call.key, identifier.value))
+            raise
+
+
+class KeepsNamesUnknown(Fault, _Foreknowing):
+    """Goes on answering 404 to a cancel by a name that it did not find once, when a task has it."""
+
+    breaks = ("IDENT-3",)
+    also = ACCEPTED
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Believe the cache."""
+        if (call.key, identifier.value) in self.unknown:
+            raise Refused.unknown_task()
+        return super().seek(call, identifier)
+
+
+class CancelsAheadOfTheSubmit(Fault, _Foreknowing):
+    """Answers 404 to a cancel by a name that no task has, and cancels the task that is submitted under it later."""
+
+    breaks = ("STATE-7",)
+    also = (*ACCEPTED, *EFFECTS, *MONEY, *OTHERS)
+
+    def draft(self, key: str, body: Document) -> Task:
+        """Find the tombstone."""
+        task = super().draft(key, body)
+        return task._replace(status="cancelled", due=None) if (key, task.out_id) in self.unknown else task
 
 
 class ForgetsTheTaskAmongUnknownFields(Fault, Service):

@@ -171,6 +171,34 @@ class CompletesOnlyWhatWaited(Fault, Service):
         return ended
 
 
+class FailsWhatItWasStopping(Fault, Service):
+    """Turns a task that was cancelled while it ran into a failed one, where the render would have failed."""
+
+    breaks = ("STATE-4",)
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Let the worker have the last word."""
+        ended = super().stop(call, task)
+        if task.status == "running" and task.outcome == "failed":
+            overwrite(self.store, ended, due=task.ends_at)
+        return ended
+
+
+class RestartsWhatIsSubmittedAgain(Fault, Service):
+    """Sends a cancelled task back into the queue when its submit comes again, with the same name and work."""
+
+    breaks = ("STATE-4",)
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
+
+    def known(self, draft: Task) -> Task:
+        """Find the task, and take the retry for a wish."""
+        task = super().known(draft)
+        if task.status != "cancelled":
+            return task
+        return overwrite(self.store, task, status="pending", used=None, starts_at=draft.starts_at, due=draft.due)
+
+
 class FailsCancelledTasks(Fault, Service):
     """Turns a cancelled task into a failed one when its time would have been up."""
 
