@@ -7,6 +7,7 @@ are sent where the step was seen before, and the aim is corrected after each.
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _LIVE = (State.PENDING, State.RUNNING)
 _MOST_ROUNDS = 4
-_ENOUGH_MET = 3
+_ENOUGH_MET = 2
 """So many cancels are to have met the step before a run of standard depth is content."""
 
 _ROUNDS: Final[dict[Step, int]] = {"start": 2, "end": 1}
@@ -186,7 +187,7 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     round_trip = min(each.ended_at - each.sent_at for each in story.exchanges)
     ready = max(_READY, 4 * round_trip)
     brief = teller.run.order.depth.stories < 1
-    apart = _SPACE * ready + max(each.ended_at - each.sent_at for each in story.exchanges)
+    apart = _SPACE * ready + median(each.ended_at - each.sent_at for each in story.exchanges)
     fit = int(lasts * _FILLED / apart)
     shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
     if step == "end" and not brief:
