@@ -7,6 +7,7 @@ are sent where the step was seen before, and the aim is corrected after each.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -41,8 +42,9 @@ _WIDTH = 0.003
 _FINE = 0.001
 _READY = 0.02
 _FILLED = 0.8
-_SPACE = 1.5
-"""Between two volleys, in units of what it takes to make one ready."""
+_COARSE = 0.1
+_SPACE = 1.2
+"""Between two volleys, in units of what one takes."""
 
 _LOOKED_AT = 0.5
 _LISTENED_TO = 0.25
@@ -183,32 +185,20 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     lasts = teller.run.provision.lasted(State.COMPLETED)
     if lasts is None:
         raise OutOfReach("no task was seen to complete by itself, so no cancel can be aimed at what it does on the way")
-    scout = _scout(story, step)
-    round_trip = min(each.ended_at - each.sent_at for each in story.exchanges)
-    ready = max(_READY, 4 * round_trip)
+    range_ = _Range(story, step, choice, lasts, teller.most_at_once - 1)
+    scout = range_.scout()
+    range_.measure()
     brief = teller.run.order.depth.stories < 1
-    apart = _SPACE * ready + median(each.ended_at - each.sent_at for each in story.exchanges)
-    fit = int(lasts * _FILLED / apart)
-    shots, rounds = (_SHOTS[step] // 2, 1) if brief else (_SHOTS[step], _ROUNDS[step])
+    shots, rounds, enough = (_SHOTS[step], _ROUNDS[step], _ENOUGH_MET) if not brief else (_SHOTS[step] // 2, 1, 1)
     if step == "end" and not brief:
-        shots = min(max(shots, fit), _MOST_SHOTS)
-    beside = step == "end" and shots <= fit  # then all are submitted before the scout takes the step
+        shots = min(max(shots, range_.room(lasts)), _MOST_SHOTS)
+    beside = step == "end" and shots <= range_.room(lasts)  # then all are submitted before the scout takes the step
     if not beside:
-        _watch(story, scout, lasts)
-    age = lasts if beside else _aim(story, step).low
-    together = max(1, min(shots, int(age * _FILLED / apart)))
+        range_.watch(scout)
     for number in range(_MOST_ROUNDS):
-        if number >= rounds and sum(met for _, _, met in raced(story.told(), step)) >= (1 if brief else _ENOUGH_MET):
+        if number >= rounds and sum(met for _, _, met in raced(story.told(), step)) >= enough:
             break
-        for first in range(0, shots, together):
-            batch = []
-            for index in range(first, min(first + together, shots)):
-                time.sleep(_SPACE * ready if together > 1 else 0)
-                batch.append(story.begin(State.COMPLETED, variant=index, races=step))
-            if beside and number == first == 0:
-                _watch(story, scout, lasts)
-            for task in batch:
-                _shoot(story, task, choice, round_trip=round_trip, pollers=teller.most_at_once - 1)
+        range_.fire(shots, beside=scout if beside and number == 0 else None)
         story.account()
         story.look()
         story.wait_out(0.0 if brief else _WORTH_WAITING)  # what comes with their natural end comes by itself
@@ -217,53 +207,96 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     story.verify()
 
 
-def _scout(story: Telling, step: Step) -> Task:
-    """A task that is left alone until it has taken the step.
+@dataclass
+class _Range:
+    """Where cancels are aimed at the `step` of tasks that last so many seconds, and `apart` seconds from each other."""
 
-    Raises:
-        OutOfReach: it cannot be submitted.
-    """
-    scout = story.begin(State.COMPLETED, variant=0, races=step)
-    if scout.submitted_at is None:
-        raise OutOfReach("a race begins with a submit; write [states.completed] submit beside the hook")
-    return scout
+    story: Telling
+    step: Step
+    choice: Random
+    lasts: float
+    pollers: int
+    round_trip: float = 0.0
+    apart: float = 0.0
 
+    def measure(self) -> None:
+        """Take from what the story has asked so far how long a call takes."""
+        took = [each.ended_at - each.sent_at for each in self.story.exchanges]
+        self.round_trip = min(took)
+        self.apart = _SPACE * self.ready + median(took)
 
-def _watch(story: Telling, scout: Task, lasts: float) -> None:
-    """Ask for the scout, ever more often towards the step, until it has taken it; then cancel it.
+    @property
+    def ready(self) -> float:
+        """The seconds that it takes to make a volley ready."""
+        return max(_READY, 4 * self.round_trip)
 
-    Raises:
-        OutOfReach: it does not take it.
-    """
-    assert scout.submitted_at is not None  # noqa: S101 - it would be no scout
-    to_end = scout.races == "end"
-    before = LIVE if to_end else {State.PENDING}
-    patience = max(_PATIENCE, 3 * lasts)
-    while (age := time.monotonic() - scout.submitted_at) < patience:
-        state = story.shows(story.query(scout))
-        if state is not None and state not in before:
-            story.cancel(by(Form.PATH, scout))
-            return
-        far = to_end and age < lasts * _FILLED
-        time.sleep(lasts / 20 if far else max(_FINE, lasts / 200 if to_end else age / 50))
-    raise OutOfReach(f"a task was watched for {patience:.0f} s and did not {scout.races}")
+    def room(self, age: float) -> int:
+        """How many tasks can be submitted, one after the other, before the first is of such an age."""
+        return int(age * _FILLED / self.apart)
 
+    def aim(self) -> Stretch:
+        """The ages between which such tasks take the step, by all that the story has seen so far."""
+        where = stretch(self.story.told(), self.step)
+        assert where is not None  # noqa: S101 - the scout was seen to take it
+        return where
 
-def _shoot(story: Telling, task: Task, choice: Random, *, round_trip: float, pollers: int) -> None:
-    """Cancel a task about the age at which such tasks were seen to take the step, with pollers around that instant."""
-    assert task.submitted_at is not None  # noqa: S101 - the scout's was known, and this one is like it
-    assert task.races  # noqa: S101 - likewise
-    aim = _aim(story, task.races)
-    age = aim.low - round_trip + choice.random() * (aim.high - aim.low + round_trip)
-    width = max(_WIDTH, aim.high - aim.low)
-    start_at = task.submitted_at + age - width
-    time.sleep(max(0.0, start_at - max(_READY, 4 * round_trip) - time.monotonic()))
-    calls = [_poller(task, choice, width) for _ in range(pollers)]
-    story.at_once(cancelling(task, choice.choice(FORMS), after=width), *calls, start_at=start_at)
+    def scout(self) -> Task:
+        """A task that is left alone until it has taken the step.
 
+        Raises:
+            OutOfReach: it cannot be submitted.
+        """
+        scout = self.story.begin(State.COMPLETED, variant=0, races=self.step)
+        if scout.submitted_at is None:
+            raise OutOfReach("a race begins with a submit; write [states.completed] submit beside the hook")
+        return scout
 
-def _aim(story: Telling, step: Step) -> Stretch:
-    """The ages between which such tasks take the step, by all that the story has seen so far."""
-    where = stretch(story.told(), step)
-    assert where is not None  # noqa: S101 - the scout was seen to take it
-    return where
+    def watch(self, scout: Task) -> None:
+        """Ask for the scout, ever more often towards the step, until it has taken it; then cancel it.
+
+        Raises:
+            OutOfReach: it does not take it.
+        """
+        assert scout.submitted_at is not None  # noqa: S101 - it would be no scout
+        to_end = self.step == "end"
+        before = LIVE if to_end else {State.PENDING}
+        patience = max(_PATIENCE, 3 * self.lasts)
+        while (age := time.monotonic() - scout.submitted_at) < patience:
+            state = self.story.shows(self.story.query(scout))
+            if state is not None and state not in before:
+                self.story.cancel(by(Form.PATH, scout))
+                return
+            far = to_end and age < self.lasts * _FILLED
+            time.sleep(self.lasts / 20 if far else max(_FINE, self.lasts / 200 if to_end else age / 50))
+        raise OutOfReach(f"a task was watched for {patience:.0f} s and did not {self.step}")
+
+    def fire(self, shots: int, *, beside: Task | None) -> None:
+        """Submit so many tasks, as many at once as have room, and cancel each; a scout may live `beside` them."""
+        together = shots if beside else max(1, min(shots, self.room(self.aim().low)))
+        for first in range(0, shots, together):
+            batch: list[Task] = []
+            for index in range(first, min(first + together, shots)):
+                time.sleep(self.apart if batch else 0)
+                batch.append(self.story.begin(State.COMPLETED, variant=index, races=self.step))
+            if beside and first == 0:
+                self.watch(beside)
+                if self.aim().high - self.aim().low > self.lasts * _COARSE:  # it was over before anybody looked
+                    self.watch(self.scout())
+            busy = [self.shoot(task) for task in batch]
+            self.apart = max(self.apart, _SPACE * median(busy))
+
+    def shoot(self, task: Task) -> float:
+        """Cancel a task about the age at which such tasks take the step, with pollers around that instant.
+
+        How many seconds it took from when it had to begin.
+        """
+        assert task.submitted_at is not None  # noqa: S101 - the scout's was known, and this one is like it
+        aim = self.aim()
+        age = aim.low - self.round_trip + self.choice.random() * (aim.high - aim.low + self.round_trip)
+        width = min(max(_WIDTH, aim.high - aim.low), _READY)
+        start_at = task.submitted_at + age - width
+        time.sleep(max(0.0, start_at - self.ready - time.monotonic()))
+        begun = time.monotonic()
+        calls = [_poller(task, self.choice, width) for _ in range(self.pollers)]
+        self.story.at_once(cancelling(task, self.choice.choice(FORMS), after=width), *calls, start_at=start_at)
+        return time.monotonic() - begun
