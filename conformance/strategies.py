@@ -101,7 +101,6 @@ SHAPES: Final = {
     "brackets": "[{}](x)<b>",
     "template": "${{{}}}",
     "comma": "{},{}",
-    "ampersand": "a&{}&amp;b",
     "accent": "é{}",
     "decomposed accent": "e\u0301{}",
     "sharp s": "Straße-{}",
@@ -167,10 +166,12 @@ def lone_misses(identifier: str) -> list[str]:
 _BEYOND_THE_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
-def misreadings(task_id: str) -> list[str]:
-    """What a service may take for a task id that was typed off, or told, with letters for digits or without prefix."""
-    misread = [task_id.replace("0", "O").replace("1", each) for each in "IL"]
-    return list(dict.fromkeys(near for near in (*misread, task_id.rpartition("_")[2]) if near != task_id))
+MISREADINGS: Final[tuple[Callable[[str], str], ...]] = (
+    lambda task_id: task_id.replace("0", "O").replace("1", "I"),
+    lambda task_id: task_id.replace("0", "O").replace("1", "L"),
+    lambda task_id: task_id.rpartition("_")[2],
+)
+"""What becomes of a task id that was typed off: letters for digits, or no prefix."""
 
 
 def near_misses(identifier: str) -> list[str]:
@@ -263,7 +264,10 @@ MALFORMED_TASK_IDS: Final = (
 """Plain strings that are no well-formed task ids of most services."""
 
 WORDS_OF_PROGRAMS: Final = ("None", "null", "undefined", "constructor", "toString", "__proto__")
-"""Strings that stand for nothing, or for something of its own, in one programming language or another."""
+"""Strings that stand for nothing, or for what every object has, in one programming language or another."""
+
+UNUSABLE_BESIDE: Final[tuple[object, ...]] = (0, False, 1, [], {"$ne": None})
+"""Some of the WRONG_VALUES, of every kind that is neither null nor empty: wrong beside a usable identifier too."""
 
 WRONG_VALUES: Final[tuple[object, ...]] = (
     *(None, "", 0, 1, -1, 1.5, True, False, [], {}, [""], {"id": "x"}, {"$ne": None}, 10**30),
@@ -329,7 +333,6 @@ def _with(task_id: str, **fields: object) -> bytes:
 
 UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
     "cut off": lambda task_id: _with(task_id)[:-1],
-    "cut in the string": lambda task_id: _with(task_id)[:-6],
     "cut before the quote": lambda task_id: _with(task_id)[:-2],
     "garbage behind": lambda task_id: _with(task_id) + b"}",
     "two documents": lambda task_id: _with(task_id) * 2,
