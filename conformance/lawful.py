@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from html import unescape
 from typing import Final, Literal
 from urllib.parse import unquote, unquote_plus
 
@@ -208,10 +209,11 @@ def _sloppy(text: str) -> frozenset[str]:
 
 
 def _sloppily_read(text: str) -> Iterator[str]:
-    for decoded in {text, unquote(text), unquote_plus(text)}:
+    for decoded in {text, unquote(text), unquote_plus(text), unescape(text)}:
         for form in _NORMAL_FORMS if not decoded.isascii() else ("NFC",):
             normal = unicodedata.normalize(form, decoded).casefold()
             yield " ".join(normal.split())
+            yield f"misread:{normal.translate(_MISREAD)}"
             yield "".join(char for char in normal if char.isalnum())
             yield "".join(char for char in normal if char.isascii() and char.isalnum())
     yield from (f"{size}:{text[:size].casefold()}" for size in _CUTS if len(text) >= size)
@@ -220,6 +222,7 @@ def _sloppily_read(text: str) -> Iterator[str]:
         yield f"number:{float(number[1])}"
 
 
+_MISREAD: Final = str.maketrans("oil", "011")
 _NORMAL_FORMS: Final = ("NFC", "NFKC", "NFKD")
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from html import escape, unescape
 from random import Random
 from typing import Final, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
@@ -118,6 +119,7 @@ SHAPES: Final = {
     "256 characters": "{:y<256}",
     "300 characters": "{:z<300}",
     "600 characters": "{:w<600}",
+    "1024 characters": "{:v<1024}",
 }
 """Kinds of `out_task_id`, as format strings around a stem that nobody has used."""
 
@@ -148,6 +150,28 @@ def likely_misses(identifier: str) -> list[str]:
         *(f"{identifier[:size]}~{identifier[size + 1 :]}" for size in (32, 64, 128, 255) if len(identifier) > size),
     ]
     return list(dict.fromkeys(near for near in odd if near and near != identifier))
+
+
+def lone_misses(identifier: str) -> list[str]:
+    """Near misses each of which has a sloppiness of its own that no other shows: none may be left to chance."""
+    lone = (
+        *(f"{identifier}~" for size in (256, 1024) if len(identifier) == size),
+        _BEYOND_THE_BMP.sub("🎲", identifier),
+        escape(identifier),
+        unescape(identifier),
+    )
+    return list(dict.fromkeys(near for near in lone if near != identifier))
+
+
+_BEYOND_THE_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
+
+
+MISREADINGS: Final[tuple[Callable[[str], str], ...]] = (
+    lambda task_id: task_id.replace("0", "O").replace("1", "I"),
+    lambda task_id: task_id.replace("0", "O").replace("1", "L"),
+    lambda task_id: task_id.rpartition("_")[2],
+)
+"""What becomes of a task id that was typed off: letters for digits, or no prefix."""
 
 
 def near_misses(identifier: str) -> list[str]:
@@ -239,7 +263,15 @@ MALFORMED_TASK_IDS: Final = (
 )
 """Plain strings that are no well-formed task ids of most services."""
 
-WRONG_VALUES: Final[tuple[object, ...]] = (None, "", 0, 1, -1, 1.5, True, False, [], {}, [""], {"id": "x"}, 10**30)
+WORDS_OF_PROGRAMS: Final = ("None", "null", "undefined", "constructor", "toString", "__proto__")
+"""Strings that stand for nothing, or for what every object has, in one programming language or another."""
+
+UNUSABLE_BESIDE: Final[tuple[object, ...]] = (0, False, 1, [], {"$ne": None})
+"""Some of the WRONG_VALUES, of every kind that is neither null nor empty: wrong beside a usable identifier too."""
+
+WRONG_VALUES: Final[tuple[object, ...]] = (
+    *(None, "", 0, 1, -1, 1.5, True, False, [], {}, [""], {"id": "x"}, {"$ne": None}, 10**30),
+)
 """JSON values that are no usable identifier."""
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.text(max_size=12), st.just(1.5))
@@ -267,6 +299,17 @@ EXTRA_NAMES: Final = (
 )
 """Names that a cancel does not know and an implementation might."""
 
+
+def aliases(task_id: str, out_task_id: str | None) -> dict[str, object]:
+    """Fields that nobody documented and a lenient reader may take for an identifier, with those of one task."""
+    return {
+        **dict.fromkeys(("TASK_ID", "Task_Id", "taskId", "task-id", "id", "ID"), task_id),
+        **dict.fromkeys(("OUT_TASK_ID", "outTaskId"), out_task_id),
+        "task_ids": [task_id],
+        "task": {"id": task_id, "task_id": task_id},
+    }
+
+
 everything = st.sampled_from((True, 1, "all", None)).map(lambda value: dict.fromkeys(EXTRA_NAMES, value))
 """Every name that an implementation might know, at once."""
 
@@ -290,7 +333,7 @@ def _with(task_id: str, **fields: object) -> bytes:
 
 UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
     "cut off": lambda task_id: _with(task_id)[:-1],
-    "cut in the string": lambda task_id: _with(task_id)[:-6],
+    "cut before the quote": lambda task_id: _with(task_id)[:-2],
     "garbage behind": lambda task_id: _with(task_id) + b"}",
     "two documents": lambda task_id: _with(task_id) * 2,
     "single quotes": lambda task_id: str({"task_id": task_id}).encode(),
@@ -304,6 +347,7 @@ UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
     "NaN": lambda task_id: _with(task_id)[:-1] + b', "x": NaN}',
     "an array": lambda task_id: b"[" + _with(task_id) + b"]",
     "a string": lambda task_id: json.dumps(task_id).encode(),
+    "an object in a string": lambda task_id: json.dumps(_with(task_id).decode()).encode(),
     "a number": lambda _: b"12",
     "null": lambda _: b"null",
     "true": lambda _: b"true",
@@ -314,6 +358,7 @@ UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
 """Bodies that are no JSON object, made from the id of a task that could be taken for the one meant."""
 
 ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
+    "nothing": lambda *_: b"",
     "the same key twice": lambda one, _: f'{{"task_id": "{one}", "task_id": "{one}"}}'.encode(),
     "two values for a key": lambda one, other: f'{{"task_id": "{one}", "task_id": "{other}"}}'.encode(),
     "null, then a value": lambda one, _: f'{{"task_id": null, "task_id": "{one}"}}'.encode(),
@@ -337,7 +382,7 @@ ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
     "dangerous names": lambda one, _: _with(one, __proto__={"task_id": "x"}, constructor={"prototype": 1}),
 }
 
-"""Bodies that are JSON objects and odd (ruling R18), made from the ids of two tasks that live."""
+"""Bodies that are JSON objects, or nothing, and odd (ruling R18), made from the ids of two tasks that live."""
 
 SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
     "encoded": lambda task_id: (task_id, "".join(f"%{ord(char):02x}" for char in task_id)),

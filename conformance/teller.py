@@ -416,6 +416,17 @@ class Telling:
         """A well-formed task id that names nothing."""
         return self._run.unknown_task_id(like.task_id if like else None)
 
+    def is_free(self, out_task_id: str) -> bool:
+        """Whether none but this story's tasks answers to this name: a common word may long be somebody's.
+
+        Raises:
+            OutOfReach: nothing is answered any more.
+        """
+        query = self._run.client.query
+        asked = self._answered(query(self.number, "owner", Form.OUT_TASK_ID.value, out_task_id))
+        shown = Moment(self.told(), asked).shown
+        return shown is None or shown.get("task_id") in self.tasks
+
     def pause(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds)

@@ -13,7 +13,7 @@ from stand_in import KEY, Heard, Says, answer, nowhere, profile
 from told import CONTRACT
 
 from conformance.contract import Contract
-from conformance.target.call import Call
+from conformance.target.call import Call, in_plain_letters
 from conformance.target.client import MOST_BYTES, Client
 
 if TYPE_CHECKING:
@@ -403,6 +403,23 @@ def test_the_path_form_has_neither_body_nor_content_type(speak: Speak) -> None:
     wire.client.cancel(1, "owner", Call(path=TASK))
     [heard] = wire.server.heard
     assert (heard.method, heard.content, "content-type" in heard.headers) == ("POST", b"", False)
+
+
+@pytest.mark.parametrize(("announced", "length"), [(True, "0"), (False, None)])
+def test_no_body_may_be_announced(speak: Speak, *, announced: bool, length: str | None) -> None:
+    """By a length of 0, or not at all, as curl does; and the journal shows which."""
+    wire = speak(always(SHOWN))
+    [exchange] = wire.client.cancel(1, "owner", Call(path=TASK, announced=announced))
+    [heard] = wire.server.heard
+    assert heard.headers.get("content-length") == length
+    assert dict(exchange.request.headers).get("content-length") == length
+
+
+def test_letters_may_go_out_in_plain(speak: Speak) -> None:
+    """UTF-8 in place of escapes."""
+    wire = speak(always(SHOWN))
+    wire.client.cancel(1, "owner", in_plain_letters(Call(body={"out_task_id": "é"})))
+    assert wire.server.heard[0].content == '{"out_task_id": "é"}'.encode()
 
 
 def test_raw_bodies_go_out_as_they_are(speak: Speak) -> None:

@@ -133,6 +133,10 @@ def test_well_formed_is_what_is_certainly_made_alike(task_id: str, known: str, *
         ("1", "1.0"),
         ("x" * 300 + "1", "x" * 300 + "2"),
         ("straße", "STRASSE"),
+        ("task_01HQ", "task_OIHQ"),
+        ("task_01HQ", "01HQ"),
+        ("a&b", "a&amp;b"),
+        ("🎬-1", "🎲-1"),
     ],
 )
 def test_a_sloppy_comparison_confuses(one: str, other: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,22 +17,28 @@ from conformance.strategies import (
     EXTRA_NAMES,
     FORMS,
     MALFORMED_TASK_IDS,
+    MISREADINGS,
     SHAPES,
+    UNUSABLE_BESIDE,
+    WORDS_OF_PROGRAMS,
     WRONG_VALUES,
+    aliases,
     dealt,
     either,
     everything,
     extras,
     likely_misses,
+    lone_misses,
     may_name_another,
     near_misses,
     randoms,
     shaped,
 )
-from conformance.target.call import Call, by, naming
+from conformance.target.call import Call, by, in_plain_letters, naming
 from conformance.target.provision import AUTO, fresh_identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from conformance.teller import Teller
@@ -44,14 +51,19 @@ _AMONG_OTHERS = (*product(FORMS, (True,), (True, False)), (Form.TASK_ID, False, 
 @pytest.mark.aims("IDENT-1", "IDENT-2", "IDENT-3", "STATE-1", "STATE-3", "STATE-6", "PARITY-1", "PARITY-2", "PARITY-4")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
-@given(named=either(), first=either(), fresh=either())
-def test_cancelling_in_each_form(teller: Teller, form: Form, named: bool, first: bool, fresh: bool) -> None:
-    """A pending task is cancelled by the form; queried before or not, with an `out_task_id` or without."""
+@given(named=either(), first=either(), fresh=either(), announced=either())
+def test_cancelling_in_each_form(
+    teller: Teller, form: Form, *, named: bool, first: bool, fresh: bool, announced: bool
+) -> None:
+    """A pending task is cancelled by the form; queried before or not, with an `out_task_id` or without.
+
+    Where there is no body, that is announced by a length of 0, or as in the seed's own example not at all.
+    """
     story = teller.story()
     task = story.task(out=AUTO if named or form is Form.OUT_TASK_ID else None)
     if first:
         story.query(task, form=form)
-    story.cancel(by(form, task), fresh=fresh)
+    story.cancel(replace(by(form, task), announced=announced), fresh=fresh)
     story.query(task, form=Form.OUT_TASK_ID if first else Form.TASK_ID, fresh=not fresh)
     story.query(task, form=Form.TASK_ID if first else Form.OUT_TASK_ID)
     story.verify()
@@ -78,17 +90,22 @@ def test_naming_a_task_twice(teller: Teller, state: State, pair: str, turned: bo
     story.verify()
 
 
-@pytest.mark.aims("IDENT-6", "ERR-1", "ERR-2")
+@pytest.mark.aims("IDENT-6", "ERR-1", "ERR-2", "STATE-1")
 @pytest.mark.stories(6)
 @given(fields=st.dictionaries(st.sampled_from(EXTRA_NAMES), st.integers(), max_size=2))
 def test_naming_no_task(teller: Teller, fields: dict[str, int]) -> None:
-    """No body, an empty object, unrelated fields: while a task is there that could be taken for the one meant."""
+    """No body, an empty object, unrelated fields: while a task is there that could be taken for the one meant.
+
+    Beside a path an empty object says nothing more.
+    """
     story = teller.story()
     task = story.task()
     story.cancel(Call())
     story.cancel(Call(body={}))
     story.query(task)
     story.cancel(Call(body=fields))
+    story.query(task)
+    story.cancel(Call(path=task.task_id, body={}))
     story.query(task)
     story.verify()
 
@@ -161,30 +178,51 @@ def test_naming_a_task_before_it_is_submitted(teller: Teller, named: Form) -> No
     story.verify()
 
 
+@pytest.mark.aims("IDENT-10", "ERR-1")
+@pytest.mark.stories(1)
+@given(form=dealt((Form.PATH, Form.TASK_ID)))
+def test_naming_by_words_of_programs(teller: Teller, form: Form) -> None:
+    """What programs write for nothing, and what every object has, beside a task that has no `out_task_id`."""
+    story = teller.story()
+    task = story.task(out=None)
+    for word in WORDS_OF_PROGRAMS:
+        if story.is_free(word):
+            story.cancel(Call(body={"out_task_id": word}))
+        if word not in MALFORMED_TASK_IDS and not may_name_another(word, task.task_id):
+            story.cancel(naming(form, word))
+    story.query(task)
+    story.verify()
+
+
 @pytest.mark.aims("IDENT-11", "STATE-7")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("shape", SHAPES)
-@given(choice=randoms)
-def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
-    """An odd `out_task_id` that submit accepted cancels its own task, and neither its look-alikes nor they it."""
+@given(choice=randoms, escaped=either())
+def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random, escaped: bool) -> None:
+    """An odd `out_task_id` that submit accepted cancels its own task, and neither its look-alikes nor they it.
+
+    Every letter beyond ASCII is escaped in the JSON of its cancels, or none is.
+    """
     story = teller.story()
+    written: Callable[[Call], Call] = (lambda call: call) if escaped else in_plain_letters
     identifier = shaped(shape, secrets.token_hex(8)[:15])
     task = story.named(identifier)
     if task is None:
         return  # submit does not take this kind: then it is nobody's identifier
-    likely = likely_misses(identifier)
-    near = [miss for miss in near_misses(identifier) if miss not in likely]
+    lone = lone_misses(identifier)
+    likely = [miss for miss in likely_misses(identifier) if miss not in lone]
+    near = [miss for miss in near_misses(identifier) if miss not in likely and miss not in lone]
     choice.shuffle(likely)
     choice.shuffle(near)
     misses = [*likely, *near[:4]]
     twins = [twin for twin in map(story.named, misses[:1]) if twin is not None]
-    for miss in misses[1:]:
-        story.cancel(Call(body={"out_task_id": miss}))
+    for miss in [*misses[1:], *lone]:
+        story.cancel(written(Call(body={"out_task_id": miss})))
     story.look()
-    story.cancel(by(Form.OUT_TASK_ID, task))
+    story.cancel(written(by(Form.OUT_TASK_ID, task)))
     story.look()
     for twin in twins:
-        story.cancel(by(Form.OUT_TASK_ID, twin))
+        story.cancel(written(by(Form.OUT_TASK_ID, twin)))
     story.look_at(*twins)
     story.verify()
 
@@ -193,14 +231,16 @@ def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random) -> None:
 @pytest.mark.stories(4)
 @given(form=dealt((Form.PATH, Form.TASK_ID)), choice=randoms)
 def test_naming_what_resembles_a_task_id(teller: Teller, form: Form, choice: Random) -> None:
-    """A task id that is folded, cut, padded, encoded or a pattern names nothing."""
+    """A task id that is misread, folded, cut, padded, encoded or a pattern names nothing."""
     story = teller.story()
     task = story.task()
+    misread = {misreading(task.task_id): None for misreading in MISREADINGS}
     near = [each for each in near_misses(task.task_id) if not may_name_another(each, task.task_id)]
     choice.shuffle(near)
     story.look()
-    for miss in near[:8]:
-        story.cancel(naming(form, miss))
+    for miss in [*misread, *near[:8]]:
+        if miss != task.task_id:
+            story.cancel(naming(form, miss))
     story.look()
     story.cancel(by(form, task))
     story.look()
@@ -254,12 +294,19 @@ def test_naming_no_well_formed_task_id(teller: Teller, identifiers: list[str], f
 @pytest.mark.parametrize("form", _WRONG_FORMS)
 @given(values=st.permutations(WRONG_VALUES))
 def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: list[object]) -> None:
-    """Each value that is no identifier, one after the other, beside a task that could be taken for the one meant."""
+    """Each value that is no identifier, one after the other, beside a task that could be taken for the one meant.
+
+    Alone, and then some of them beside an identifier of that task.
+    """
     story = teller.story()
-    story.task()
+    task = story.task()
     for value in values:
         story.cancel(Call(body={form.value: value}))
         story.look()
+    other, usable = ("task_id", task.task_id) if form is Form.OUT_TASK_ID else ("out_task_id", task.out_task_id)
+    for value in UNUSABLE_BESIDE:
+        story.cancel(Call(body={other: usable, form.value: value}))
+    story.look()
     story.verify()
 
 
@@ -304,13 +351,16 @@ def test_naming_with_a_number_that_is_an_identifier(teller: Teller, form: Form) 
     story.verify()
 
 
-@pytest.mark.aims("IDENT-15")
+@pytest.mark.aims("IDENT-15", "STATE-7")
 @pytest.mark.stories(8)
 @given(fields=st.one_of(everything, extras), way=dealt(_AMONG_OTHERS))
 def test_naming_a_task_among_unknown_fields(
     teller: Teller, fields: dict[str, object], way: tuple[Form, bool, bool]
 ) -> None:
-    """Fields that nobody documented, before or after the identifier, beside a path, with a task or without one."""
+    """Fields that nobody documented, before or after the identifier, beside a path, with a task or without one.
+
+    Those whose names come close to an identifier's hold another task's.
+    """
     story = teller.story()
     task, witness = story.task(), story.task()
     form, known, first = way
@@ -320,6 +370,7 @@ def test_naming_a_task_among_unknown_fields(
         else naming(form, story.unknown(task) if form is not Form.OUT_TASK_ID else "none-such-1")
     )
     named = call.body if isinstance(call.body, dict) else {}
+    fields = {**fields, **aliases(witness.task_id, witness.out_task_id)}
     story.look()
     story.cancel(Call(path=call.path, body={**fields, **named} if first else {**named, **fields}))
     story.look_at(task, witness)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 from conformance.exchange import ABSENT, Form
 from conformance.lawful import Task
@@ -13,7 +14,7 @@ class Call:
     """The identifiers of one cancel: in the path, in a JSON body, or in a body of raw bytes; and its dress.
 
     `spelled` is the path's identifier as it stands in the URL, where that is not the usual encoding of it; `suffix`
-    follows the URL.
+    follows the URL. A call without a body says so by its length of 0, unless that is not `announced`.
     """
 
     path: str | None = None
@@ -25,6 +26,7 @@ class Call:
     suffix: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     chunked: bool = False
+    announced: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,11 @@ def by(form: Form, task: Task) -> Call:
     if form is Form.OUT_TASK_ID and task.out_task_id is not None:
         return Call(body={"out_task_id": task.out_task_id})
     return Call(body={"task_id": task.task_id})
+
+
+def in_plain_letters(call: Call) -> Call:
+    """The same call, its body in UTF-8 without an escape for any letter."""
+    return replace(call, body=ABSENT, raw=json.dumps(call.body, ensure_ascii=False).encode())
 
 
 def naming(form: Form, identifier: object) -> Call:

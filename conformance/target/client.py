@@ -56,6 +56,10 @@ _GLANCE: Final = 0.002
 _LEASE: Final = 5.0
 """Seconds past its deadline after which an exchange of a process that died is certainly over."""
 
+_WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
+_NO_LENGTH: Final = ("content-length", "0")
+"""How a call without a body says so; the same without it is lawful, and what curl sends."""
+
 _LONGEST_REASON: Final = 200
 _IN_VAIN: Final = 8
 _LOST: Final = (httpx.HTTPError, httpx.InvalidURL, h11.RemoteProtocolError, zlib.error, OSError, UnicodeError)
@@ -125,11 +129,14 @@ class Client:
         headers = [] if content is None or call.content_type is None else [("content-type", call.content_type)]
         if call.chunked:
             headers.append(("transfer-encoding", "chunked"))
+        method = call.method or route.method
+        if content is None and call.announced and not call.chunked and method in _WITH_LENGTH:
+            headers.append(_NO_LENGTH)
         url = self._url(name, route, call.path, call.spelled) + call.suffix
         return Request(
             operation=Operation.CANCEL if credential is None or credential.role in self._strangers else Operation.PROBE,
             role=role if credential is None else credential.role,
-            method=call.method or route.method,
+            method=method,
             url=url,
             headers=(*headers, *call.headers),
             content=content,
@@ -287,7 +294,7 @@ class Client:
         """A request to the last byte, its key in the clear."""
         content = request.content or b""
         headers = [*_OURS, *request.headers, *self._shown_key(request.role, None)[0]]
-        length = len(content) if request.method == "POST" else None
+        length = len(content) if request.content is not None else None
         return head_bytes(request.method, request.url, headers, length) + content
 
     def _secure_context(self) -> ssl.SSLContext | None:
@@ -362,6 +369,8 @@ class Client:
             content=iter([content]) if ("transfer-encoding", "chunked") in headers and content else content,
             extensions={"timeout": self._timeout},
         )
+        if content is None and _NO_LENGTH not in request.headers:
+            made.headers.pop("content-length", None)  # httpx would announce it
         self._deadline.at = deadline
         response = connections.handle_request(made)
         try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
+
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
-from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, MONEY, OTHERS, SHAPES, UNKNOWN
+from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, KEYLESS, MONEY, OTHERS, SHAPES, UNKNOWN
 from conformance.reference.faults.tampering import live_tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from conformance.reference.store import Task
 
@@ -36,6 +37,33 @@ class DemandsABody(Fault, Api):
         if not await request.body():
             raise Refused.invalid("A body is required.")
         return await super().cancel(key, request)
+
+
+class DemandsALength(Fault, Api):
+    """Answers 411 to the path form without a body, unless a length of 0 is announced."""
+
+    breaks = ("IDENT-1",)
+    also = (*ACCEPTED, *UNKNOWN, *INVALID, *KEYLESS, *MONEY)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Ask for the length before anything else."""
+        if not {"content-length", "transfer-encoding"} & set(request.headers):
+            return Response(status_code=411)
+        return await super().cancel(key, request)
+
+
+class DemandsFieldsInABody(Fault, Api):
+    """Refuses an empty object beside the path."""
+
+    breaks = ("STATE-1",)
+    also = (*ACCEPTED, *INVALID, *MONEY)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Take it that whoever sends a body has something to say."""
+        document = super().read(request, content)
+        if not document and "task_id" in request.path_params:
+            raise Refused.invalid("The body is empty.")
+        return document
 
 
 class ForgetsTasksWithoutOutTaskId(Fault, Service):

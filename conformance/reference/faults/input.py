@@ -7,15 +7,16 @@ import posixpath
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import unquote
 
+from starlette.responses import Response
+
 from conformance.reference.app import Api, Handler
 from conformance.reference.faults.fault import Fault
-from conformance.reference.faults.rows import INVALID, ODD, OTHERS
+from conformance.reference.faults.rows import ACCEPTED, INVALID, MONEY, ODD, OTHERS
 from conformance.reference.refusal import Refused
 from conformance.reference.service import CancelCall, Document
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
 _TWO_MEGABYTES: Final = 2 << 20
 _DEEP: Final = 1000
@@ -105,6 +106,34 @@ class OverlooksGarbageBehind(Fault, Repairing):
         try:
             return json.JSONDecoder().raw_decode(content.decode())[0]
         except ValueError:
+            return None
+
+
+class ClosesQuotes(Fault, Repairing):
+    """Adds the quote and the brace that are missing at the end of a body, and acts on it."""
+
+    breaks = ("ERR-3",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+
+    def repair(self, content: bytes) -> object:
+        """Try the one ending."""
+        try:
+            return json.loads(content + b'"}')
+        except ValueError:
+            return None
+
+
+class UnpacksStrings(Fault, Repairing):
+    """Acts on the object whose JSON is a JSON string."""
+
+    breaks = ("ERR-3",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+
+    def repair(self, content: bytes) -> object:
+        """Decode what somebody encoded twice."""
+        try:
+            return json.loads(json.loads(content))
+        except (ValueError, TypeError):
             return None
 
 
@@ -246,6 +275,59 @@ class BreaksDownOnOtherContentTypes(Fault, Api):
         """Have no reader for it."""
         if not is_json(request):
             raise KeyError(request.headers.get("content-type"))
+        return super().read(request, content)
+
+
+class BreaksDownOnNothing(Fault, Api):
+    """Answers 500 to no body at all that is called JSON."""
+
+    breaks = ("ERR-7",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+
+    async def content(self, request: Request) -> bytes:
+        """Read it all the same."""
+        content = await super().content(request)
+        if is_json(request):
+            content[0]
+        return content
+
+
+class KnowsSmallCharsetsOnly(Fault, Api):
+    """Answers 415 to JSON whose content type names UTF-8 in capitals."""
+
+    breaks = ("STATE-1",)
+    also = (*ACCEPTED, *ODD, *INVALID, *OTHERS, *MONEY)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Compare to the letter."""
+        if "UTF-8" in request.headers.get("content-type", ""):
+            return Response(status_code=415)
+        return await super().cancel(key, request)
+
+
+class ReadsBodiesAsLatin1(Fault, Api):
+    """Takes each byte of the body of a cancel for a letter."""
+
+    breaks = ("IDENT-11",)
+    also = (*ACCEPTED, *ODD, *INVALID, *OTHERS, "ERR-3")
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Decode by the oldest custom."""
+        if "/cancel" in request.url.path:
+            content = content.decode("latin-1").encode()
+        return super().read(request, content)
+
+
+class RefusesSpaceInFront(Fault, Api):
+    """Refuses a body whose first character is no brace."""
+
+    breaks = ("IDENT-2",)
+    also = (*ACCEPTED, *ODD, *INVALID, *OTHERS)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Look at the first byte, but for a path's sake."""
+        if content[:1].isspace() and "task_id" not in request.path_params:
+            raise Refused.invalid(_MALFORMED)
         return super().read(request, content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import unescape
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import unquote
 
@@ -77,6 +78,34 @@ class BreaksDownOnUnknownTaskIds(Fault, Service):
         return super().seek(call, identifier)
 
 
+class FindsUnnamedTasksByWords(Fault, Service):
+    """Takes the word of a program for nothing, as `out_task_id`, for the name of a task that has none."""
+
+    breaks = ("IDENT-10",)
+    also = (*UNKNOWN, *OTHERS)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Compare texts, whatever they were made from."""
+        if identifier.field == "out_task_id" and self.find(call.key, identifier) is None:
+            for task in live_tasks_of(self.store, call.key):
+                if task.out_id is None and identifier.value == str(task.out_id):
+                    return self.moved(task)
+        return super().seek(call, identifier)
+
+
+class BreaksDownOnInheritedNames(Fault, Service):
+    """Answers 500 to an identifier that is the name of something that every object has."""
+
+    breaks = ("IDENT-10", "ERR-1")
+    also = (*UNKNOWN, "IDENT-13")
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Find a function in the place of a task."""
+        if identifier.value in {"constructor", "toString", "valueOf", "__proto__", "hasOwnProperty"}:
+            raise TypeError(identifier.value)
+        return super().seek(call, identifier)
+
+
 class TakesTaskIdsForOutTaskIds(Fault, Service):
     """Finds a task by its task id in the field `out_task_id`."""
 
@@ -146,6 +175,64 @@ class CutsLongIdentifiers(Fault, _Sloppy):
     def alike(self, given: str, kept: str) -> bool:
         """Compare what would fit into a column."""
         return given[:64] == kept[:64]
+
+
+class CutsVeryLongIdentifiers(Fault, _Sloppy):
+    """Compares no more than the first 1024 characters."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what submit would take."""
+        return given[:1024] == kept[:1024]
+
+
+class MistakesLettersForDigits(Fault, _Sloppy):
+    """Reads the letters O, I and L in a task id as the digits that they look like."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    fields = ("task_id",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Decode it as Crockford has it."""
+        return given.translate(str.maketrans("OIL", "011")) == kept
+
+
+class AddsThePrefix(Fault, _Sloppy):
+    """Takes a task id without its prefix for the whole."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    fields = ("task_id",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Supply what everybody knows."""
+        return kept == f"task_{given}"
+
+
+class ReadsEntities(Fault, _Sloppy):
+    """Reads an entity of HTML in an identifier as the character that it stands for."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what a page would show."""
+        return unescape(given) == kept
+
+
+class TakesOnePictureForAnother(Fault, _Sloppy):
+    """Takes every character beyond the basic plane for every other, as some collations do."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what three bytes can hold."""
+        one, other = (["?" if char > "\uffff" else char for char in text] for text in (given, kept))
+        return one == other
 
 
 class LosesLongIdentifiers(Fault, Service):
@@ -348,6 +435,41 @@ class ReadsNumbersAsIdentifiers(Fault, Service):
         return super().target(CancelCall(call.key, call.path, body))
 
 
+class OverlooksFalsehoodBeside(Fault, Service):
+    """Takes 0 and false beside a usable identifier for none."""
+
+    breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1", "ERR-7")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Ask for truth."""
+        kept = {name: value for name, value in call.body.items() if value or name not in IDENTIFIERS}
+        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+
+
+class OverlooksObjectsBeside(Fault, Service):
+    """Takes what is no string, beside a usable identifier, for none."""
+
+    breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1", "ERR-7")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Ask for text."""
+        kept = {name: value for name, value in call.body.items() if isinstance(value, str) or name not in IDENTIFIERS}
+        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+
+
+class ObeysConditions(Fault, _Guessing):
+    """Takes an object for a condition, as some databases do, and cancels the latest task that meets it."""
+
+    breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1", "ERR-7")
+
+    def means_any(self, value: object) -> bool:
+        """Find all that differ from nothing."""
+        return value == {"$ne": None}
+
+
 class TakesTheFirstOfAList(Fault, Service):
     """Takes a list of identifiers to mean its first element."""
 
@@ -387,6 +509,83 @@ class CallsNullUnknown(Fault, Service):
 
 
 # --- IDENT-15: unknown fields ---
+
+
+class OverlooksCaseInNames(Fault, Service):
+    """Takes no notice of case in the names of fields; the last one counts."""
+
+    breaks = ("IDENT-15",)
+    also = (*ACCEPTED, *OTHERS, *UNKNOWN, *INVALID)
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Read as some readers do."""
+        return super().cancel(CancelCall(call.key, call.path, {name.lower(): call.body[name] for name in call.body}))
+
+
+class _Renaming(Service):
+    """Takes another name for that of `task_id`, and prefers it."""
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Put its value in the place of the other."""
+        other = self.renamed(call.body)
+        if call.path is not None or not isinstance(other, str):
+            return super().cancel(call)
+        rest = {name: value for name, value in call.body.items() if name not in IDENTIFIERS}
+        return super().cancel(CancelCall(call.key, None, rest | {"task_id": other}))
+
+    def renamed(self, body: Document) -> object:
+        """The value under the other name."""
+        raise NotImplementedError
+
+
+class PrefersCamels(Fault, _Renaming):
+    """Prefers `taskId` to `task_id`."""
+
+    breaks = ("IDENT-15",)
+    also = (*ACCEPTED, *OTHERS, *UNKNOWN, *SHAPES)
+
+    def renamed(self, body: Document) -> object:
+        """Speak another dialect."""
+        return body.get("taskId")
+
+
+class PrefersPlainIds(Fault, _Renaming):
+    """Prefers `id` to `task_id`."""
+
+    breaks = ("IDENT-15",)
+    also = (*ACCEPTED, *OTHERS, *UNKNOWN, *SHAPES)
+
+    def renamed(self, body: Document) -> object:
+        """Call it as the database does."""
+        return body.get("id")
+
+
+class PrefersNestedIds(Fault, _Renaming):
+    """Prefers the id of an object `task` to `task_id`."""
+
+    breaks = ("IDENT-15",)
+    also = (*ACCEPTED, *OTHERS, *UNKNOWN, *SHAPES)
+
+    def renamed(self, body: Document) -> object:
+        """Look inside."""
+        task = body.get("task")
+        return task.get("id") if isinstance(task, dict) else None
+
+
+class CancelsListsToo(Fault, Service):
+    """Cancels the tasks that a list `task_ids` names, beside the one that is meant."""
+
+    breaks = ("STATE-7",)
+    also = ("IDENT-15", *ACCEPTED, *OTHERS, *UNKNOWN)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Serve those who send many."""
+        listed = call.body.get("task_ids")
+        for each in listed if isinstance(listed, list) else []:
+            other = self.find(call.key, Identifier("task_id", each)) if isinstance(each, str) else None
+            if other is not None and other.id != task.id:
+                super().stop(call, self.moved(other))
+        return super().stop(call, self.moved(task))
 
 
 class RefusesUnknownFields(Fault, Service):
