@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from told import INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Document, Tale, Told, refusal, showing
+from told import INVALID_KEY, INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Document, Tale, Told, refusal, showing
 
 from conformance.lawful import Task
 
@@ -44,6 +44,29 @@ def test_a_foreign_task_is_not_found(state: str, form: int, answer: Any, judged:
     tale, task = foreign(state)
     tale.cancel(**calls_for(task)[form], answer=showing(task, state) if answer == "200" else answer)
     assert tale.judged("ISO-1") == judged
+
+
+@pytest.mark.parametrize("shown", ["x-api-key", "authorization"])
+@pytest.mark.parametrize(
+    ("answer", "later", "blamed"),
+    [
+        (NOT_FOUND, "pending", []),
+        (INVALID_KEY, "pending", []),
+        (UNAVAILABLE, "pending", []),
+        ("200", "pending", ["ISO-1"]),
+        (refusal(403, "forbidden"), "pending", ["ISO-1"]),
+        ("200", "cancelled", ["ISO-1", "ISO-2"]),
+        (NOT_FOUND, "cancelled", ["ISO-2"]),
+    ],
+)
+def test_the_other_header_opens_no_foreign_task(shown: str, answer: Any, later: str, blamed: list[str]) -> None:  # noqa: ANN401
+    """404 too, or 401, where that header is not known; and nothing is touched (ISO-1, ISO-2)."""
+    tale, task = foreign()
+    tale.cancel(path=task, answer=NOT_FOUND)
+    tale.query(task, "pending")
+    tale.probe(task, (shown, "$KEY"), answer=showing(task, "cancelled") if answer == "200" else answer)
+    tale.query(task, later)
+    assert [row for row in tale.blamed if row.startswith("ISO")] == blamed
 
 
 def test_an_own_task_is_no_foreign_one() -> None:

@@ -146,6 +146,7 @@ def blamable(moment: Moment, task: Task, read: Moment) -> bool:
     """Whether no other unlawful cause than this cancel lies between the two reads around it.
 
     A cancel that may act on the task is a lawful cause, unless the task had ended: then it, too, is to change nothing.
+    Of several calls that one law forbids to touch it, it does not matter which it was.
     """
     last = moment.last_read(task)
     since = last.exchange.sent_at if last else float("-inf")
@@ -156,8 +157,17 @@ def blamable(moment: Moment, task: Task, read: Moment) -> bool:
         and other.exchange.sent_at < read.exchange.ended_at
         and touches(other, task)
         and (ended or not other.may_have_acted(task))
+        and (not _kept_from(moment, task) or _kept_from(moment, task) != _kept_from(other, task))
         for other in moment.story.cancels
     )
+
+
+def _kept_from(moment: Moment, task: Task) -> str:
+    """By which law a call that names the task is kept from it: it comes without a key, or with another's; else none."""
+    if not moment.exchange.request.keyed:
+        return "AUTH-4"
+    names_it = moment.exchange.request.named.form is not None and moment.mentions(task)
+    return "ISO-2" if moment.role != task.role and names_it and moment.task is None else ""
 
 
 def touches(moment: Moment, task: Task) -> bool:

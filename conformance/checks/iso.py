@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from statistics import median
 from typing import Final
@@ -28,17 +28,19 @@ _FALSE_ALARMS: Final = 1e-6
 @check("ISO-1")
 def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
     """With another key, a task is unknown, in every form and in every state (ruling R23)."""
-    for moment, _ in _foreign(story):
+    for moment, _ in _foreign(story, story.cancels):
         named = moment.exchange.request.named
         if moment.task is None and not named.extra:
             odd = named.form is Form.OUT_TASK_ID  # what submit took of one key, cancel may call odd for another
             yield answered_lawfully(moment) if odd else refused(moment, Refusal.TASK_NOT_FOUND)
+    for moment, _ in _foreign(story, story.probes):
+        yield refused(moment, Refusal.TASK_NOT_FOUND, Refusal.INVALID_KEY)  # that header may be unknown here
 
 
 @check("ISO-2")
 def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
     """What another key's cancel named goes on as if nothing had been sent, and so does its owner's account."""
-    for moment, task in _foreign(story):
+    for moment, task in _foreign(story, (*story.cancels, *story.probes)):
         yield left_alone(moment, task)
         yield from _stands_still(story, moment, task.role)
 
@@ -119,11 +121,11 @@ def _stands_still(story: Story, moment: Moment, role: str) -> Iterator[Judgement
             yield undecided(moment, "another task may have moved the account meanwhile")
 
 
-def _foreign(story: Story) -> Iterator[tuple[Moment, Task]]:
-    """The plain cancels that name a task of another key, and no task of their own."""
-    for moment in story.plain_cancels:
+def _foreign(story: Story, moments: Iterable[Moment]) -> Iterator[tuple[Moment, Task]]:
+    """The plain ones of some calls that name a task of another key, and no task of their own."""
+    for moment in moments:
         named = moment.exchange.request.named
-        if named.form is None:
+        if named.form is None or not moment.plain:
             continue
         for task in story.tasks:
             field = task.out_task_id if named.form is Form.OUT_TASK_ID else task.task_id
@@ -133,7 +135,11 @@ def _foreign(story: Story) -> Iterator[tuple[Moment, Task]]:
 
 def _groups(story: Story) -> Iterator[tuple[Form, list[Moment], list[Moment]]]:
     """By role and form, the calls for foreign tasks and those for unknown ones, where both were answered."""
-    foreign = [moment for moment, _ in _foreign(story) if moment.task is None and not moment.exchange.unavailable]
+    foreign = [
+        moment
+        for moment, _ in _foreign(story, story.cancels)
+        if moment.task is None and not moment.exchange.unavailable
+    ]
     for role, form in dict.fromkeys((moment.role, moment.exchange.request.named.form) for moment in foreign):
         if form is None:
             continue

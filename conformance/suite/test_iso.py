@@ -13,6 +13,7 @@ from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
+from conformance.target.credentials import in_the_other_header
 from conformance.target.provision import OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State
 @pytest.mark.parametrize("state", _STATES)
 @given(turned=either())
 def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool) -> None:
-    """Another key cancels a task in each state and form, and its owner sees nothing of it."""
+    """Another key, in either header, cancels a task in each state and form, and its owner sees nothing of it."""
+    header = teller.run.order.profile.auth.header
     for other in teller.others():
         mine, theirs = (other, "owner") if turned and state not in _SHARED else ("owner", other)
         story = teller.story()
@@ -38,6 +40,8 @@ def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, tur
         story.query(task)
         story.cancel(by(form, task), role=theirs)
         story.query(task)
+        if state is State.PENDING:
+            story.cancel(by(form, task), credential=in_the_other_header(theirs, header))
         own = story.task(role=theirs)
         story.cancel(by(form, own), role=theirs)
         story.query(own)

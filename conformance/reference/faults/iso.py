@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from conformance.reference.app import Api
 from conformance.reference.faults.bill import FEE, take
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import MONEY, OTHERS, UNKNOWN
@@ -15,6 +16,9 @@ from conformance.reference.service import TERMINAL, CancelCall, Document, Identi
 from conformance.reference.store import Task
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from conformance.reference.store import Store
 
 _FOREIGN: Final = {
@@ -119,6 +123,20 @@ class CallsForeignTasksInvalid(Fault, Knowing):
     def meet(self, met: Meeting) -> Document:
         """Blame the identifier."""
         raise Refused.invalid("This identifier cannot be used with this key.", met.refusal.param)
+
+
+class TrustsXApiKey(Fault, Api):
+    """Cancels every task that exists for whoever shows a key in `x-api-key`."""
+
+    breaks = ("ISO-1", "ISO-2")
+    also = ("ISO-3", "ISO-5", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Have a second gate that hands on no owner."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        gate = "x-api-key" in request.headers
+        task = foreign(self.service.store, key, self.service.target(call)) if gate else None
+        return self.answer_cancel(self.service.cancel(call if task is None else replace(call, key=task.key)))
 
 
 # --- ISO-2: as if nothing had been sent ---
