@@ -47,16 +47,16 @@ def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
 
 @check("ISO-3")
 def foreign_and_unknown_look_alike(story: Story) -> Iterator[Judgement]:
-    """Over many interleaved calls nothing separates the 404 for foreign tasks from the one for unknown ones (R11)."""
+    """Over many calls nothing separates the 404 for foreign tasks, or one of them, from that for unknown ones (R11)."""
     for form, foreign, unknown in _groups(story):
-        if switches(foreign, unknown) < ENOUGH_LOOKS or min(len(foreign), len(unknown)) < ENOUGH_LOOKS:
-            continue
-        aspect = separation(foreign, unknown)
+        groups = [group for group in (foreign, *_by_name(foreign)) if _is_much(group, unknown, ENOUGH_LOOKS)]
+        separated = ((group, separation(group, unknown)) for group in groups)
+        told, aspect = next((each for each in separated if each[1]), (foreign, ""))
         if aspect:
-            theirs, nobodys = look(foreign[0])[aspect], look(unknown[0])[aspect]
+            theirs, nobodys = look(told[0])[aspect], look(unknown[0])[aspect]
             wanted = f"the {aspect} of the answers for unknown tasks, in the {form} form: {nobodys!s:.160}"
-            yield broken(foreign[0], wanted, f"{theirs!s:.160}, each of {len(foreign)} times")
-        else:
+            yield broken(told[0], wanted, f"{theirs!s:.160}, each of {len(told)} times")
+        elif groups:
             yield held(foreign[0], premises=premises(foreign[0]))
 
 
@@ -92,7 +92,7 @@ def foreign_and_unknown_take_as_long(story: Story) -> Iterator[Judgement]:
     """A rank test over interleaved calls; it raises a false alarm once in 10,000 runs at the most."""
     for form, foreign, unknown in _groups(story):
         mine, theirs = [_seconds(moment) for moment in foreign], [_seconds(moment) for moment in unknown]
-        if switches(foreign, unknown) < ENOUGH_TIMES or min(len(mine), len(theirs)) < ENOUGH_TIMES:
+        if not _is_much(foreign, unknown, ENOUGH_TIMES):
             continue
         p, effect = rank_test(mine, theirs)
         if p < _FALSE_ALARMS:
@@ -153,6 +153,19 @@ def _groups(story: Story) -> Iterator[tuple[Form, list[Moment], list[Moment]]]:
             and not moment.exchange.unavailable
         ]
         yield form, [each for each in foreign if _is(each, role, form)], unknown
+
+
+def _by_name(moments: list[Moment]) -> list[list[Moment]]:
+    """The calls for each task: tasks may be in different states."""
+    found: dict[str | None, list[Moment]] = {}
+    for moment in moments:
+        found.setdefault(moment.exchange.request.named.identifier, []).append(moment)
+    return [*found.values()]
+
+
+def _is_much(ones: list[Moment], others: list[Moment], enough: int) -> bool:
+    """Whether so many calls of each group were interleaved so often that a difference between them counts."""
+    return switches(ones, others) >= enough and min(len(ones), len(others)) >= enough
 
 
 def _is(moment: Moment, role: str, form: Form) -> bool:

@@ -56,7 +56,7 @@ def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State
     if credential is None:
         return  # this target's header has no schemes
     story = teller.story()
-    task = _task_in(story, state)
+    task = story.task_like(state)
     story.query(task)
     _call_in_each_form(story, task, credential)
     story.query(task)
@@ -148,14 +148,6 @@ def test_calling_with_the_valid_key(teller: Teller, form: Form, named: bool) -> 
     story.cancel(by(form, task))
     story.query(task)
     story.verify()
-
-
-def _task_in(story: Telling, state: State) -> Task:
-    """A task in `state`, or a pending one, where the target shows none."""
-    try:
-        return story.task(state)
-    except OutOfReach:
-        return story.task()
 
 
 def _call_in_each_form(story: Telling, task: Task, credential: Credential) -> None:

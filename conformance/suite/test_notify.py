@@ -11,11 +11,9 @@ from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either
 from conformance.target.call import by
-from conformance.target.provision import OutOfReach
 
 if TYPE_CHECKING:
-    from conformance.lawful import Task
-    from conformance.teller import Teller, Telling
+    from conformance.teller import Teller
 
 pytestmark = pytest.mark.quiet  # what listens past its story does so in the process that looks again
 
@@ -30,7 +28,7 @@ _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, ...], late: bool) -> None:
     """Of a running and a pending task one is cancelled twice, under two or three streams, and the other once."""
     story = teller.story()
-    tasks = (_running(story), story.task(callback=True))
+    tasks = (story.task_like(State.RUNNING, callback=True), story.task(callback=True))
     task, other = tasks if running else reversed(tasks)
     story.listen(task, task, other)
     story.cancel(by(forms[0], task))
@@ -57,11 +55,3 @@ def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: boo
     story.cancel(by(form, completing))
     story.query(completing)
     story.verify()
-
-
-def _running(story: Telling) -> Task:
-    """A running task with a callback, or a pending one, where the target shows none that runs."""
-    try:
-        return story.task(State.RUNNING, callback=True)
-    except OutOfReach:
-        return story.task(callback=True)

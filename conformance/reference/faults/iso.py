@@ -204,6 +204,32 @@ class CallsItAPermission(Fault, Knowing):
         raise _Permission("task_not_found", met.refusal.message, met.refusal.param)
 
 
+class HidesForeignWorkOtherwise(Fault, Knowing):
+    """Names no parameter in the 404 for a foreign task that runs."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Ask the worker, which knows no parameters."""
+        if met.task.status == "running":
+            raise Refused("task_not_found", met.refusal.message)
+        raise met.refusal
+
+
+class HidesForeignResultsOtherwise(Fault, Knowing):
+    """Says in the message of the 404 for a foreign task that has completed that it is no more."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Refuse it where results are kept."""
+        if met.task.status == "completed":
+            raise Refused("task_not_found", "No such task any more.", met.refusal.param)
+        raise met.refusal
+
+
 class TakesLongerOverForeignTasks(Fault, Knowing):
     """Takes 8 ms longer to refuse a foreign task."""
 
