@@ -179,6 +179,29 @@ class StartsForeignTasks(Fault, Knowing):
         raise met.refusal
 
 
+class CancelsForeignTasksAtTheirStart(Fault, Knowing):
+    """Answers 404 to the cancel of a foreign pending task, and cancels it when it would start."""
+
+    breaks = ("ISO-2",)
+    also = ("NOTIFY-1", "NOTIFY-2", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._marked: set[str] = set()
+
+    def meet(self, met: Meeting) -> Document:
+        """Leave a mark for the worker, which asks for no key."""
+        if met.task.status == "pending":
+            self._marked.add(met.task.id)
+        raise met.refusal
+
+    def moved(self, task: Task) -> Task:
+        """Look at the mark before starting."""
+        moved = super().moved(task)
+        marked = moved.status == "running" and moved.id in self._marked
+        return self.store.cancel(moved, self.now(), self.second) if marked else moved
+
+
 # --- ISO-3, 6: nothing to be learned ---
 
 
