@@ -162,6 +162,30 @@ def test_foreign_and_unknown_look_alike(theirs: Any, nobodys: Any, judged: str) 
     assert interleaved(theirs, nobodys).judged("ISO-3") == judged
 
 
+@pytest.mark.parametrize(
+    ("count", "of_the_running", "judged"),
+    [(6, said("It runs."), "broken"), (6, said("No."), "held"), (5, said("It runs."), "held")],
+)
+def test_each_foreign_task_is_compared_by_itself(count: int, of_the_running: Told, judged: str) -> None:
+    """What is said of one of them, that runs, all of its calls together, is nowhere said of unknown ones (ISO-3)."""
+    tale, pending = foreign()
+    running = tale.submitted("running", out="render-of-other-8", role="other")
+    for _ in range(count):
+        for out_task_id, answer in ((running.out_task_id, of_the_running), (pending.out_task_id, said("No."))):
+            tale.cancel({"out_task_id": out_task_id}, answer=answer)
+            tale.cancel({"out_task_id": STRANGE}, answer=said("No."))
+    assert tale.judged("ISO-3") == judged
+
+
+def test_it_does_not_matter_which_foreign_call_did_it() -> None:
+    """The law forbids it to each of them (ISO-2)."""
+    tale, task = foreign()
+    for call in calls_for(task):
+        tale.cancel(**call, answer=NOT_FOUND)
+    tale.query(task, "cancelled")
+    assert tale.judged("ISO-2") == "broken"
+
+
 def test_header_names_are_compared() -> None:
     """A header that only foreign tasks bring gives them away; their values do not matter (ISO-3)."""
     for name, judged in (("X-Request-Id", "held"), ("X-Owner", "broken")):
