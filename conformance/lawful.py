@@ -80,12 +80,12 @@ def effects(named: Named, role: str, tasks: Iterable[Task]) -> Effects:
     return found if named.first is None else found | effects(named.first, role, tasks)
 
 
-def effects_without_key(named: Named) -> Effects:
-    """All lawful effects of a cancel without a valid key: 401, and at the most a refusal for its form (ruling R10)."""
-    refused = effects(named, "", ()) - {Refusal.TASK_NOT_FOUND}
-    if named.form is not None and ORDINARY.match(named.identifier or "") and not named.odd:
-        refused = frozenset()
-    return refused | {Refusal.INVALID_KEY}
+def effects_without_key(named: Named, tasks: Iterable[Task]) -> Effects:
+    """All lawful effects of a cancel without a valid key: 401, and at the most a refusal for its form (ruling R10).
+
+    What is made like the ids of the `tasks` has nothing in its form to be refused for.
+    """
+    return effects(named, "", tasks) - {Refusal.TASK_NOT_FOUND} | {Refusal.INVALID_KEY}
 
 
 def _by_path(named: Named, look_up: _LookUp) -> Effects:

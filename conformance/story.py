@@ -84,7 +84,7 @@ class Moment:
         if request.operation is Operation.CANCEL and request.method != "POST":
             return frozenset({Refusal.ANY})  # R13
         if not request.keyed:
-            return effects_without_key(request.named)
+            return effects_without_key(request.named, self.story.tasks)
         found = effects(request.named, self.role, self.story.tasks)
         if any(self.exchange.sent_at < self.story.known_at(task) for task in _acted_on(found)):
             return found | {Refusal.TASK_NOT_FOUND}  # it raced the submit
@@ -158,7 +158,7 @@ class Moment:
         if self.status not in _SERVER_ERROR or self.certain:
             return False
         request = self.exchange.request
-        alike = [each for each in self.story.cancels if each.exchange.request == request]
+        alike = [each for each in (*self.story.cancels, *self.story.probes) if each.exchange.request == request]
         between = [each for each in self.story.cancels if each.plain and each not in alike and each.goes_as(self)]
         if any(each.status not in _SERVER_ERROR for each in alike) or not between:
             return False

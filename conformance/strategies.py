@@ -67,6 +67,11 @@ def dealt(values: Sequence[T]) -> st.SearchStrategy[T]:
     return _chances.map(deal)
 
 
+def hands(values: Sequence[T], size: int) -> st.SearchStrategy[tuple[T, ...]]:
+    """So many of `values` at once, all dealt from one pack."""
+    return st.tuples(*[dealt(values)] * size)
+
+
 def either() -> st.SearchStrategy[bool]:
     """False or true, in turn."""
     return dealt((False, True))

@@ -179,6 +179,17 @@ class Telling:
             self.wait(stage.task)
         return stage.task
 
+    def task_like(self, state: State, *, role: str = "owner", callback: bool = False) -> Task:
+        """A task in `state`, or a pending one, where the target shows none.
+
+        Raises:
+            OutOfReach: no task can be made at all.
+        """
+        try:
+            return self.task(state, role=role, callback=callback)
+        except OutOfReach:
+            return self.task(role=role, callback=callback)
+
     def tasks_in(self, states: Iterable[State]) -> list[Task]:
         """Tasks in these states, made for this story, side by side where that is worth it.
 

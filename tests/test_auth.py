@@ -81,6 +81,16 @@ def test_a_call_without_a_key_does_nothing(role: str, later: Any, judged: str, a
     assert tale.judged("AUTH-4") == judged
 
 
+def test_it_does_not_matter_which_call_without_a_key_did_it() -> None:
+    """The law forbids it to each of them (AUTH-4); another key's cancel between them is a suspect of its own."""
+    for between, judged in (("nobody:truncated", "broken"), ("other", "undecided")):
+        tale, task = pending()
+        for role in ("nobody", between):
+            tale.cancel(path=task, role=role, answer=NOT_FOUND if role == "other" else INVALID_KEY)
+        tale.query(task, "cancelled")
+        assert tale.judged("AUTH-4") == judged
+
+
 def test_a_cancel_with_the_key_explains_what_happened() -> None:
     """The owner's own cancel is not held against the stranger (AUTH-4)."""
     tale, task = pending()
@@ -133,6 +143,21 @@ def test_a_bad_body_does_not_hide_a_bad_key(body: bytes | None, answer: Told, ju
     tale.query(task, "pending")
     assert tale.judged("AUTH-6") == judged
     assert tale.blamed == (["AUTH-6"] if judged == "broken" else [])
+
+
+@pytest.mark.parametrize("form", ["path", "task_id"])
+@pytest.mark.parametrize(
+    ("answer", "blamed"),
+    [(INVALID_KEY, []), (INVALID_PARAM, ["AUTH-6"]), (NOT_FOUND, ["AUTH-1", "AUTH-5", "ERR-1"]), (UNAVAILABLE, [])],
+)
+def test_a_malformed_identifier_does_not_hide_that_there_is_no_key(form: str, answer: Told, blamed: list[str]) -> None:
+    """400 is against the recommendation alone, 404 is none of the answers without a key (AUTH-1, AUTH-6, R10)."""
+    tale, task = pending()
+    for named, said in ((task.task_id, INVALID_KEY), ("task_123", answer)):
+        call: dict[str, Any] = {"path": named} if form == "path" else {"body": {form: named}}
+        tale.cancel(**call, role="nobody", answer=said)
+    tale.query(task, "pending")
+    assert tale.blamed == blamed
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from told import INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Document, Tale, Told, refusal, showing
+from told import INVALID_KEY, INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Document, Tale, Told, refusal, showing
 
 from conformance.lawful import Task
 
@@ -44,6 +44,29 @@ def test_a_foreign_task_is_not_found(state: str, form: int, answer: Any, judged:
     tale, task = foreign(state)
     tale.cancel(**calls_for(task)[form], answer=showing(task, state) if answer == "200" else answer)
     assert tale.judged("ISO-1") == judged
+
+
+@pytest.mark.parametrize("shown", ["x-api-key", "authorization"])
+@pytest.mark.parametrize(
+    ("answer", "later", "blamed"),
+    [
+        (NOT_FOUND, "pending", []),
+        (INVALID_KEY, "pending", []),
+        (UNAVAILABLE, "pending", []),
+        ("200", "pending", ["ISO-1"]),
+        (refusal(403, "forbidden"), "pending", ["ISO-1"]),
+        ("200", "cancelled", ["ISO-1", "ISO-2"]),
+        (NOT_FOUND, "cancelled", ["ISO-2"]),
+    ],
+)
+def test_the_other_header_opens_no_foreign_task(shown: str, answer: Any, later: str, blamed: list[str]) -> None:  # noqa: ANN401
+    """404 too, or 401, where that header is not known; and nothing is touched (ISO-1, ISO-2)."""
+    tale, task = foreign()
+    tale.cancel(path=task, answer=NOT_FOUND)
+    tale.query(task, "pending")
+    tale.probe(task, (shown, "$KEY"), answer=showing(task, "cancelled") if answer == "200" else answer)
+    tale.query(task, later)
+    assert [row for row in tale.blamed if row.startswith("ISO")] == blamed
 
 
 def test_an_own_task_is_no_foreign_one() -> None:
@@ -149,6 +172,30 @@ def interleaved(of_theirs: Any, of_nobodys: Any, *, count: int = 6, **more: Any)
 def test_foreign_and_unknown_look_alike(theirs: Any, nobodys: Any, judged: str) -> None:  # noqa: ANN401
     """Identifiers, dates and request ids apart; only what separates all of them counts (ISO-3, R11)."""
     assert interleaved(theirs, nobodys).judged("ISO-3") == judged
+
+
+@pytest.mark.parametrize(
+    ("count", "of_the_running", "judged"),
+    [(6, said("It runs."), "broken"), (6, said("No."), "held"), (5, said("It runs."), "held")],
+)
+def test_each_foreign_task_is_compared_by_itself(count: int, of_the_running: Told, judged: str) -> None:
+    """What is said of one of them, that runs, all of its calls together, is nowhere said of unknown ones (ISO-3)."""
+    tale, pending = foreign()
+    running = tale.submitted("running", out="render-of-other-8", role="other")
+    for _ in range(count):
+        for out_task_id, answer in ((running.out_task_id, of_the_running), (pending.out_task_id, said("No."))):
+            tale.cancel({"out_task_id": out_task_id}, answer=answer)
+            tale.cancel({"out_task_id": STRANGE}, answer=said("No."))
+    assert tale.judged("ISO-3") == judged
+
+
+def test_it_does_not_matter_which_foreign_call_did_it() -> None:
+    """The law forbids it to each of them (ISO-2)."""
+    tale, task = foreign()
+    for call in calls_for(task):
+        tale.cancel(**call, answer=NOT_FOUND)
+    tale.query(task, "cancelled")
+    assert tale.judged("ISO-2") == "broken"
 
 
 def test_header_names_are_compared() -> None:

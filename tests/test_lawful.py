@@ -86,12 +86,13 @@ def test_the_norm_allows_just_so_much(fields: dict[str, Any], expected: set[obje
         (Named(path=None, task_id="a", out_task_id="b"), {KEY, INVALID}),
         (Named(path=None, task_id=ABSENT, readable=False), {KEY, ANY}),
         (Named(path="a/b"), {KEY, ANY}),
+        (Named(path="task_123"), {KEY, INVALID}),
     ],
-    ids=["own", "unknown", "by out_task_id", "neither", "both", "no JSON", "odd"],
+    ids=["own", "unknown", "by out_task_id", "neither", "both", "no JSON", "odd", "malformed"],
 )
 def test_without_a_key_nothing_is_acted_on(named: Named, expected: set[object]) -> None:
     """401, whether the task exists or not; that it comes before 400 is a recommendation (R10)."""
-    assert effects_without_key(named) == expected
+    assert effects_without_key(named, [A, B, FOREIGN]) == expected
 
 
 @pytest.mark.parametrize(

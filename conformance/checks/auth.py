@@ -19,10 +19,10 @@ from conformance.checks.findings import (
 )
 from conformance.checks.likeness import look
 from conformance.checks.registry import check
-from conformance.exchange import NOBODY, REVOKED, Form
-from conformance.lawful import Refusal, well_formed
+from conformance.exchange import NOBODY, REVOKED
+from conformance.lawful import Refusal
 from conformance.story import Moment, Story
-from conformance.verdict import Judgement, Outcome
+from conformance.verdict import Judgement
 
 _NO_KEY: Final = {NOBODY, f"{NOBODY}:none"}
 ENOUGH_CALLS: Final = 12
@@ -70,7 +70,7 @@ def refused_calls_do_nothing(story: Story) -> Iterator[Judgement]:
 @check("AUTH-5")
 def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
     """Without a valid key the answer is the same whether the task exists or not (ruling R10)."""
-    calls = [moment for moment in _keyless(story) if not moment.exchange.unavailable]
+    calls = [moment for moment in _keyless(story) if not (moment.exchange.unavailable or _called_malformed(moment))]
     for moment in calls:
         if not any(moment.mentions(task) for task in story.tasks):
             continue
@@ -85,10 +85,12 @@ def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
 
 @check("AUTH-6")
 def a_bad_key_comes_before_a_bad_body(story: Story) -> Iterator[Judgement]:
-    """A body that is malformed or names too much or nothing does not hide a bad key (ruling R10)."""
+    """What is malformed, body or identifier, or names too much or nothing, does not hide a bad key (ruling R10)."""
     for moment in story.cancels:
         request = moment.exchange.request
-        if not request.keyed and request.named.form is None and request.method == "POST":
+        if request.keyed or request.method != "POST":
+            continue
+        if request.named.form is None or _called_malformed(moment):
             yield refused(moment, Refusal.INVALID_KEY)
 
 
@@ -128,12 +130,14 @@ def _keyless(story: Story) -> Iterator[Moment]:
 
 def _turned_away(moment: Moment) -> Judgement:
     """401; a 400 for what may be a malformed identifier is a matter of order, which is a recommendation (R5, R10)."""
-    judgement, named = refused(moment, Refusal.INVALID_KEY), moment.exchange.request.named
-    ids = [task.task_id for task in moment.story.tasks]
-    sound = named.form is Form.OUT_TASK_ID or well_formed(named.identifier or "", ids)
-    if judgement.outcome is Outcome.BROKEN and not sound and refused_as(moment, Refusal.INVALID_PARAM):
+    if _called_malformed(moment):
         return undecided(moment, "the identifier may be malformed, and 400 may come before 401 (R10)")
-    return judgement
+    return refused(moment, Refusal.INVALID_KEY)
+
+
+def _called_malformed(moment: Moment) -> bool:
+    """Whether it was answered 400 for an identifier that may be malformed."""
+    return moment.effects != {Refusal.INVALID_KEY} and refused_as(moment, Refusal.INVALID_PARAM)
 
 
 def _told_apart(calls: list[Moment]) -> Iterator[Judgement]:

@@ -164,12 +164,13 @@ def blamable(moment: Moment, task: Task, read: Moment) -> bool:
 
 
 def _forbidden(moment: Moment, task: Task) -> str:
-    """By what rule `moment` may not act on `task`, whatever it names; none where that depends on what it names."""
+    """By which row a call is kept from a task that it names: for its method, its want of a key, or its other key."""
     if moment.exchange.request.method != "POST":
-        return "method"
+        return "ERR-5"
     if not moment.exchange.request.keyed:
-        return "no key"
-    return "another key" if moment.role != task.role else ""
+        return "AUTH-4"
+    names_it = moment.exchange.request.named.form is not None and moment.mentions(task)
+    return "ISO-2" if moment.role != task.role and names_it and moment.task is None else ""
 
 
 def touches(moment: Moment, task: Task) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from statistics import median
 from typing import Final
@@ -28,33 +28,35 @@ _FALSE_ALARMS: Final = 1e-6
 @check("ISO-1")
 def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
     """With another key, a task is unknown, in every form and in every state (ruling R23)."""
-    for moment, _ in _foreign(story):
+    for moment, _ in _foreign(story, story.cancels):
         named = moment.exchange.request.named
         if moment.task is None and not named.extra:
             odd = named.form is Form.OUT_TASK_ID  # what submit took of one key, cancel may call odd for another
             yield answered_lawfully(moment) if odd else refused(moment, Refusal.TASK_NOT_FOUND)
+    for moment, _ in _foreign(story, story.probes):
+        yield refused(moment, Refusal.TASK_NOT_FOUND, Refusal.INVALID_KEY)  # that header may be unknown here
 
 
 @check("ISO-2")
 def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
     """What another key's cancel named goes on as if nothing had been sent, and so does its owner's account."""
-    for moment, task in _foreign(story):
+    for moment, task in _foreign(story, (*story.cancels, *story.probes)):
         yield left_alone(moment, task)
         yield from _stands_still(story, moment, task.role)
 
 
 @check("ISO-3")
 def foreign_and_unknown_look_alike(story: Story) -> Iterator[Judgement]:
-    """Over many interleaved calls nothing separates the 404 for foreign tasks from the one for unknown ones (R11)."""
+    """Over many calls nothing separates the 404 for foreign tasks, or one of them, from that for unknown ones (R11)."""
     for form, foreign, unknown in _groups(story):
-        if switches(foreign, unknown) < ENOUGH_LOOKS or min(len(foreign), len(unknown)) < ENOUGH_LOOKS:
-            continue
-        aspect = separation(foreign, unknown)
+        groups = [group for group in (foreign, *_by_name(foreign)) if _is_much(group, unknown, ENOUGH_LOOKS)]
+        separated = ((group, separation(group, unknown)) for group in groups)
+        told, aspect = next((each for each in separated if each[1]), (foreign, ""))
         if aspect:
-            theirs, nobodys = look(foreign[0])[aspect], look(unknown[0])[aspect]
+            theirs, nobodys = look(told[0])[aspect], look(unknown[0])[aspect]
             wanted = f"the {aspect} of the answers for unknown tasks, in the {form} form: {nobodys!s:.160}"
-            yield broken(foreign[0], wanted, f"{theirs!s:.160}, each of {len(foreign)} times")
-        else:
+            yield broken(told[0], wanted, f"{theirs!s:.160}, each of {len(told)} times")
+        elif groups:
             yield held(foreign[0], premises=premises(foreign[0]))
 
 
@@ -90,7 +92,7 @@ def foreign_and_unknown_take_as_long(story: Story) -> Iterator[Judgement]:
     """A rank test over interleaved calls; it raises a false alarm once in 10,000 runs at the most."""
     for form, foreign, unknown in _groups(story):
         mine, theirs = [_seconds(moment) for moment in foreign], [_seconds(moment) for moment in unknown]
-        if switches(foreign, unknown) < ENOUGH_TIMES or min(len(mine), len(theirs)) < ENOUGH_TIMES:
+        if not _is_much(foreign, unknown, ENOUGH_TIMES):
             continue
         p, effect = rank_test(mine, theirs)
         if p < _FALSE_ALARMS:
@@ -119,11 +121,11 @@ def _stands_still(story: Story, moment: Moment, role: str) -> Iterator[Judgement
             yield undecided(moment, "another task may have moved the account meanwhile")
 
 
-def _foreign(story: Story) -> Iterator[tuple[Moment, Task]]:
-    """The plain cancels that name a task of another key, and no task of their own."""
-    for moment in story.plain_cancels:
+def _foreign(story: Story, moments: Iterable[Moment]) -> Iterator[tuple[Moment, Task]]:
+    """The plain ones of some calls that name a task of another key, and no task of their own."""
+    for moment in moments:
         named = moment.exchange.request.named
-        if named.form is None:
+        if named.form is None or not moment.plain:
             continue
         for task in story.tasks:
             field = task.out_task_id if named.form is Form.OUT_TASK_ID else task.task_id
@@ -133,7 +135,11 @@ def _foreign(story: Story) -> Iterator[tuple[Moment, Task]]:
 
 def _groups(story: Story) -> Iterator[tuple[Form, list[Moment], list[Moment]]]:
     """By role and form, the calls for foreign tasks and those for unknown ones, where both were answered."""
-    foreign = [moment for moment, _ in _foreign(story) if moment.task is None and not moment.exchange.unavailable]
+    foreign = [
+        moment
+        for moment, _ in _foreign(story, story.cancels)
+        if moment.task is None and not moment.exchange.unavailable
+    ]
     for role, form in dict.fromkeys((moment.role, moment.exchange.request.named.form) for moment in foreign):
         if form is None:
             continue
@@ -147,6 +153,19 @@ def _groups(story: Story) -> Iterator[tuple[Form, list[Moment], list[Moment]]]:
             and not moment.exchange.unavailable
         ]
         yield form, [each for each in foreign if _is(each, role, form)], unknown
+
+
+def _by_name(moments: list[Moment]) -> list[list[Moment]]:
+    """The calls for each task: tasks may be in different states."""
+    found: dict[str | None, list[Moment]] = {}
+    for moment in moments:
+        found.setdefault(moment.exchange.request.named.identifier, []).append(moment)
+    return [*found.values()]
+
+
+def _is_much(ones: list[Moment], others: list[Moment], enough: int) -> bool:
+    """Whether so many calls of each group were interleaved so often that a difference between them counts."""
+    return switches(ones, others) >= enough and min(len(ones), len(others)) >= enough
 
 
 def _is(moment: Moment, role: str, form: Form) -> bool:

@@ -8,45 +8,57 @@ import pytest
 from hypothesis import given
 
 from conformance.checks.auth import ENOUGH_CALLS
-from conformance.exchange import REVOKED, Form
+from conformance.exchange import NOBODY, REVOKED, Form
 from conformance.lawful import Task
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
-from conformance.target.credentials import probes, strangers
+from conformance.target.credentials import probes, revoked, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
     from random import Random
 
+    from conformance.target.credentials import Credential
     from conformance.teller import Teller, Telling
 
 _STRANGERS = strangers("authorization")
+_NO_KEY = f"{NOBODY}:none"
+_OTHER_STATES = (State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
+_MALFORMED = "task_123"
 _BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}", b'"x"', b"\xff")
 
 
-@pytest.mark.aims("AUTH-4", "AUTH-5", "ERR-6")
+@pytest.mark.aims("AUTH-1", "AUTH-4", "AUTH-5", "AUTH-6", "ERR-6")
 @pytest.mark.parametrize(
-    "stranger",
-    [
-        pytest.param(each, marks=pytest.mark.aims("AUTH-1"))
-        if each == "nobody:none"
-        else pytest.param(each, marks=[pytest.mark.aims("AUTH-2"), pytest.mark.stories(1)])
-        for each in _STRANGERS
-    ],
+    "state", [State.PENDING, *(pytest.param(each, marks=pytest.mark.stories(1)) for each in _OTHER_STATES)]
 )
-@given(state=dealt((State.PENDING, State.PENDING, State.CANCELLED)))
+@given(malformed=dealt((Form.PATH, Form.TASK_ID)))
+def test_calling_without_any_key(teller: Teller, state: State, malformed: Form) -> None:
+    """No key, in each form, for a task in each state, for one that does not exist, and for what is no task id."""
+    story = teller.story()
+    task = story.task(state)
+    credential = teller.run.client.strangers[_NO_KEY]
+    story.query(task)
+    _call_in_each_form(story, task, credential)
+    story.cancel(naming(malformed, _MALFORMED), credential=credential)
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-2", "AUTH-4", "AUTH-5", "ERR-6")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("stranger", [each for each in _STRANGERS if each != _NO_KEY])
+@given(state=dealt((State.PENDING, *_OTHER_STATES)))
 def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State) -> None:
     """Each spoiled key, in each form, for a task that exists and for one that does not; then the owner looks."""
     credential = teller.run.client.strangers.get(stranger)
     if credential is None:
         return  # this target's header has no schemes
     story = teller.story()
-    task = story.task(state)
+    task = story.task_like(state)
     story.query(task)
-    for form in FORMS:
-        story.cancel(by(form, task), credential=credential)
-        story.cancel(naming(form, _unknown(story, form, task)), credential=credential)
+    _call_in_each_form(story, task, credential)
     story.query(task)
     story.verify()
 
@@ -57,7 +69,7 @@ def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State
 @given(stranger=dealt([*_STRANGERS]), choice=randoms)
 def test_learning_without_a_valid_key_what_exists(teller: Teller, form: Form, stranger: str, choice: Random) -> None:
     """Many calls for a task that exists and for some that do not, in random order: nothing tells one from the other."""
-    credential = teller.run.client.strangers.get(stranger) or teller.run.client.strangers["nobody:none"]
+    credential = teller.run.client.strangers.get(stranger) or teller.run.client.strangers[_NO_KEY]
     story = teller.story()
     task = story.task()
     for _ in range(ENOUGH_CALLS):
@@ -76,7 +88,7 @@ def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: 
     """A body that would be refused by itself, without a valid key."""
     story = teller.story()
     task = story.task()
-    credential = teller.run.client.strangers.get(stranger) or teller.run.client.strangers["nobody:none"]
+    credential = teller.run.client.strangers.get(stranger) or teller.run.client.strangers[_NO_KEY]
     both = path and body.startswith(b'{"task')
     story.cancel(Call(path=task.task_id if both else None, raw=body or None), credential=credential)
     story.query(task)
@@ -86,9 +98,12 @@ def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: 
 @pytest.mark.aims("AUTH-3", "AUTH-4", "AUTH-5")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
-@given(state=dealt((State.PENDING, State.CANCELLED)))
-def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) -> None:
-    """A revoked key, for somebody's task, none, and those that were its own, each on a connection of its own."""
+@given(state=dealt((State.PENDING, State.CANCELLED)), way=dealt((0, 1)))
+def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State, way: int) -> None:
+    """A revoked key, for somebody's task, none, and those that were its own, each on a connection of its own.
+
+    It is shown in the target's own way, and then in another one that is documented.
+    """
     key = teller.run.order.profile.keys.get(REVOKED)
     if key is None:
         raise OutOfReach("the profile names no revoked key; write [keys.revoked] or set CONFORMANCE_REVOKED_KEY")
@@ -97,8 +112,12 @@ def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State) ->
     story.query(task)
     story.cancel(by(form, task), role=REVOKED, fresh=True)
     story.cancel(naming(form, _unknown(story, form, task)), role=REVOKED, fresh=True)
-    for former in key.former_tasks if form is not Form.OUT_TASK_ID else ():
-        story.cancel(naming(form, former), role=REVOKED, fresh=True)
+    other = revoked(teller.run.order.profile.auth.header)[way]
+    former_tasks = [naming(form, former) for former in key.former_tasks if form is not Form.OUT_TASK_ID]
+    for call in former_tasks:
+        story.cancel(call, role=REVOKED, fresh=True)
+    for call in (by(form, task), *former_tasks):
+        story.cancel(call, credential=other, fresh=True)
     story.query(task)
     story.verify()
 
@@ -129,6 +148,13 @@ def test_calling_with_the_valid_key(teller: Teller, form: Form, named: bool) -> 
     story.cancel(by(form, task))
     story.query(task)
     story.verify()
+
+
+def _call_in_each_form(story: Telling, task: Task, credential: Credential) -> None:
+    """Without a valid key, cancel a task, and one that does not exist."""
+    for form in FORMS:
+        story.cancel(by(form, task), credential=credential)
+        story.cancel(naming(form, _unknown(story, form, task)), credential=credential)
 
 
 def _unknown(story: Telling, form: Form, task: Task) -> str:

@@ -11,11 +11,9 @@ from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either
 from conformance.target.call import by
-from conformance.target.provision import OutOfReach
 
 if TYPE_CHECKING:
-    from conformance.lawful import Task
-    from conformance.teller import Teller, Telling
+    from conformance.teller import Teller
 
 pytestmark = pytest.mark.quiet  # what listens past its story does so in the process that looks again
 
@@ -28,11 +26,11 @@ _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 @pytest.mark.parametrize("running", [False, True])
 @given(forms=dealt(_ROTATIONS), late=either())
 def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, ...], late: bool) -> None:
-    """Of a running and a pending task one is cancelled twice, under two or three streams, and the other once."""
+    """Of a running and a pending task one is cancelled twice, under three or four streams, and the other once."""
     story = teller.story()
-    tasks = (_running(story), story.task(callback=True))
+    tasks = (story.task_like(State.RUNNING, callback=True), story.task(callback=True))
     task, other = tasks if running else reversed(tasks)
-    story.listen(task, task, other)
+    story.listen(task, task, task, other)
     story.cancel(by(forms[0], task))
     if late:
         story.listen(task)
@@ -42,26 +40,26 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
     story.verify()
 
 
-@pytest.mark.aims("NOTIFY-1", "NOTIFY-2")
+@pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
 @given(form=dealt(FORMS), early=either())
 def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: bool) -> None:
-    """Of two tasks that would soon complete, both listened to, one is cancelled before that and the other after it."""
+    """Of two tasks that would soon complete, both listened to, one is cancelled before that and the other after it.
+
+    Another key cancels the other one as well, as soon as it is there and when it has ended, and changes nothing.
+    """
     story = teller.story()
     completing = story.begin(State.COMPLETED, variant=0, callback=True)
+    others = teller.run.order.profile.others
+    for role in others:
+        story.cancel(by(form, completing), role=role)
     cancelled = story.begin(State.COMPLETED, variant=0, callback=True)
     story.listen(cancelled, *([completing] if early else []))
     story.cancel(by(form, cancelled))
     story.query(cancelled)
     story.wait(completing)
     story.cancel(by(form, completing))
+    for role in others:
+        story.cancel(by(form, completing), role=role)
     story.query(completing)
     story.verify()
-
-
-def _running(story: Telling) -> Task:
-    """A running task with a callback, or a pending one, where the target shows none that runs."""
-    try:
-        return story.task(State.RUNNING, callback=True)
-    except OutOfReach:
-        return story.task(callback=True)

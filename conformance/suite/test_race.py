@@ -52,7 +52,7 @@ _PATIENCE = 30.0
 _WORTH_WAITING = 4.0
 
 
-@pytest.mark.aims("RACE-1", "BILL-8")
+@pytest.mark.aims("RACE-1", "BILL-8", "NOTIFY-2")
 @pytest.mark.stories(2)
 @pytest.mark.quiet
 @pytest.mark.parametrize("state", _LIVE)
@@ -62,7 +62,7 @@ def test_cancelling_at_once(teller: Teller, state: State, variant: int, choice: 
     """Several cancels of one task leave together, and once more when it has ended; the account is read at once."""
     story = teller.story(alone=True)
     story.account()
-    task = story.begin(state, variant=variant, out=AUTO if named else None)
+    task = story.begin(state, variant=variant, out=AUTO if named else None, callback=not variant)
     if state is State.RUNNING:
         story.wait(task)
     for again in (False, True):

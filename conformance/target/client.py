@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode, urljoin
 import h11
 import httpx
 
-from conformance.exchange import ABSENT, EVENTS, UNSENT, Answer, Exchange, Operation, Request
+from conformance.exchange import ABSENT, EVENTS, NOBODY, REVOKED, UNSENT, Answer, Exchange, Operation, Request
 from conformance.target.capacity import MOST_BYTES, MOST_HEADER_BYTES, Capacity, inflated
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
@@ -134,7 +134,7 @@ class Client:
             headers.append(_NO_LENGTH)
         url = self._url(name, route, call.path, call.spelled) + call.suffix
         return Request(
-            operation=Operation.CANCEL if credential is None or credential.role in self._strangers else Operation.PROBE,
+            operation=Operation.PROBE if credential is not None and self._probes(credential) else Operation.CANCEL,
             role=role if credential is None else credential.role,
             method=method,
             url=url,
@@ -408,11 +408,16 @@ class Client:
     ) -> tuple[list[tuple[str, str]], tuple[tuple[str, str], ...]]:
         """The headers that show the key of a role, and the same with the key masked."""
         if credential is not None:
-            return credential.headers(self._profile.secret(OWNER)), credential.masked
+            whose = credential.role.partition(":")[0]
+            return credential.headers(self._profile.secret(OWNER if whose == NOBODY else whose)), credential.masked
         secret = self._profile.secret(role)
         if self._profile.auth.header == "authorization":
             return [("authorization", f"Bearer {secret}")], (("authorization", "Bearer $KEY"),)
         return [("x-api-key", secret)], (("x-api-key", "$KEY"),)
+
+    def _probes(self, credential: Credential) -> bool:
+        """Whether it rests on the surrounding documentation alone how a key shown so is judged."""
+        return credential.role not in self._strangers and not credential.role.startswith(f"{REVOKED}:")
 
     def _url(self, name: str, route: Route, path_id: str | None = None, spelled: str | None = None) -> str:
         path = getattr(self._profile.paths, name) or route.path

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.exchange import NOBODY
+from conformance.exchange import NOBODY, REVOKED
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Credential:
 
 
 _UNKNOWN: Final = "sk-byts-this-key-was-never-issued-0000"
+_QUOTED: Final = 'sk-byts-it\'s-"never"-issued-0000'
+_LONG: Final = f"sk-byts-{'0' * 300}"
 
 
 def _spoiled(label: str, spoil: Callable[[str], str], shell: str) -> tuple[str, Callable[[str], str], str]:
@@ -44,6 +46,8 @@ _SPOILED: Final = (
     _spoiled("one letter changed", _other_letter, "$KEY_WITH_ONE_LETTER_CHANGED"),
     _spoiled("other case", str.swapcase, "${KEY~~}"),
     _spoiled("pattern", lambda key: f"{key[:-1]}%", "${KEY%?}%"),
+    _spoiled("with quotes", lambda _: _QUOTED, _QUOTED),
+    _spoiled("long", lambda _: _LONG, _LONG),
 )
 _SCHEMES: Final = (
     ("Basic", lambda key: base64.b64encode(f"{key}:".encode()).decode(), "$(printf %s: $KEY | base64)"),
@@ -69,6 +73,19 @@ def strangers(header: str) -> Mapping[str, Credential]:
 
 def _carried(role: str, name: str, prefix: str, spoil: Callable[[str], str], shell: str) -> Credential:
     return Credential(role, lambda key: [(name, f"{prefix}{spoil(key)}")], ((name, f"{prefix}{shell}"),))
+
+
+def in_the_other_header(role: str, header: str) -> Credential:
+    """The key of `role` in the one documented header that a target whose keys come in `header` is not asked by."""
+    return probes(role)["authorization" if header == "x-api-key" else "x-api-key"]
+
+
+def revoked(header: str) -> tuple[Credential, ...]:
+    """The other documented ways to show a revoked key, each under a role of its own."""
+    return (
+        in_the_other_header(f"{REVOKED}:in the other header", header),
+        probes(f"{REVOKED}:scheme bearer")["scheme bearer"],
+    )
 
 
 def probes(role: str = "owner") -> Mapping[str, Credential]:

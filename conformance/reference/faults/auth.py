@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 UNAUTHORIZED: Final = 401
+_LONGEST_KEY: Final = 255
+_TASK_ID: Final = re.compile("task_[0-9A-Z]{26}")
 _KNOWN: Final = "SELECT 1 FROM tasks WHERE id = ? OR out_id = ?"
 
 
@@ -181,6 +184,45 @@ class TakesAnEmptyKey(Fault, Lenient):
         return key == OWNER and scheme.lower() == "bearer" and not shown.strip()
 
 
+class StumblesOverQuotesInKeys(Fault, Api):
+    """Answers 500 to a key with a quote character in it."""
+
+    breaks = ("AUTH-2", "ERR-1")
+    also = (*KEYLESS, "AUTH-4", "ERR-2")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Write it into a statement as it is."""
+        if {"'", '"'} & set(credentials(headers)):
+            raise RuntimeError("unterminated quoted string")
+        return super().authenticate(headers)
+
+
+class StumblesOverLongKeys(Fault, Api):
+    """Answers 500 to a key of more than 255 characters."""
+
+    breaks = ("AUTH-2", "ERR-1")
+    also = (*KEYLESS, "AUTH-4", "ERR-2")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Look it up in a column that holds no more."""
+        if len(credentials(headers)) > _LONGEST_KEY:
+            raise RuntimeError("value too long for type character varying(255)")
+        return super().authenticate(headers)
+
+
+class ShowsEndedTasksToAnyone(Fault, Peeking):
+    """Answers 200 to a call without a valid key where the task has completed."""
+
+    breaks = ("AUTH-1",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:
+        """Have nothing to protect."""
+        task = self.service.find(call.key, identifier)
+        if task is not None and task.status == "completed":
+            raise _Shown("already_completed", "This task has completed.")
+
+
 class AnswersForbiddenWithoutAKey(Fault, Api):
     """Answers 403 to a call without a valid key."""
 
@@ -257,6 +299,28 @@ class LooksForTheTasksOfRevokedKeys(Fault, Api):
         return super().authenticate(headers)
 
 
+class HonoursRevokedKeysInXApiKey(Fault, Api):
+    """Takes a revoked key where it comes in `x-api-key`."""
+
+    breaks = ("AUTH-3",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Read the list of revocations in one of two places."""
+        return REVOKED if headers.get("x-api-key") == REVOKED else super().authenticate(headers)
+
+
+class HonoursRevokedKeysUnderALowerScheme(Fault, Api):
+    """Takes a revoked key that comes as `bearer KEY`."""
+
+    breaks = ("AUTH-3",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Know the list of revocations by the whole header."""
+        return REVOKED if headers.get("authorization") == f"bearer {REVOKED}" else super().authenticate(headers)
+
+
 # --- AUTH-4, 5, 6: what the uninvited do and learn ---
 
 
@@ -270,6 +334,19 @@ class RefusesTheKeyButCancels(Fault, Peeking):
         """Have the work done before the key is judged."""
         with suppress(Refused):
             self.service.cancel(call)
+
+
+class RefusesTheKeyButStops(Fault, Peeking):
+    """Answers 401 to a call without a valid key, and stops the task if it runs."""
+
+    breaks = ("AUTH-4",)
+    also = (*KEYLESS, "ERR-1")
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:
+        """Save the worker's time before the key is judged."""
+        with suppress(Refused):
+            if self.service.look_up(call.key, identifier).status == "running":
+                self.service.cancel(call)
 
 
 class LooksForTheTaskBeforeTheKey(Fault, Peeking):
@@ -295,6 +372,34 @@ class ReadsTheBodyBeforeTheKey(Fault, Peeking):
         told = self.refuse(request, refusal)
         told.headers.update(self.accounting(None))
         return told
+
+
+class ReadsTheIdBeforeTheKey(Fault, Peeking):
+    """Answers 400 to a call without a valid key that names what is no task id."""
+
+    breaks = ("AUTH-6",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - whoever calls
+        """Know its pattern in the route."""
+        if identifier.field == "task_id" and not _TASK_ID.fullmatch(identifier.value):
+            raise Refused.invalid("This is no task id.", "task_id")
+
+    def told(self, request: Request, response: Response, refusal: Refused) -> Response:
+        """Answer what the pattern says."""
+        return self.refuse(request, refusal) if refusal.message == "This is no task id." else response
+
+
+class MissesMalformedIdsBeforeTheKey(Fault, Peeking):
+    """Answers 404 to a call without a valid key that names what is no task id."""
+
+    breaks = ("AUTH-1",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - whoever calls
+        """Have no route for it."""
+        if identifier.field == "task_id" and not _TASK_ID.fullmatch(identifier.value):
+            raise Refused.unknown_task()
 
 
 # --- AUTH-7, 8: other ways ---
@@ -355,3 +460,11 @@ def basic(text: str) -> str:
         return base64.b64decode(text, validate=True).decode().partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return ""
+
+
+class _Shown(Refused):
+    """What is no refusal at all."""
+
+    @property
+    def status(self) -> int:
+        return 200

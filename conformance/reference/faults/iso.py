@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from conformance.reference.app import Api
 from conformance.reference.faults.bill import FEE, take
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import MONEY, OTHERS, UNKNOWN
@@ -16,6 +17,9 @@ from conformance.reference.service import TERMINAL, CancelCall, Document, Identi
 from conformance.reference.store import Task
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from conformance.reference.store import Store
 
 _FOREIGN: Final = {
@@ -123,6 +127,20 @@ class CallsForeignTasksInvalid(Fault, Knowing):
         raise Refused.invalid("This identifier cannot be used with this key.", met.refusal.param)
 
 
+class TrustsXApiKey(Fault, Api):
+    """Cancels every task that exists for whoever shows a key in `x-api-key`."""
+
+    breaks = ("ISO-1", "ISO-2")
+    also = ("ISO-3", "ISO-5", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Have a second gate that hands on no owner."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        gate = "x-api-key" in request.headers
+        task = foreign(self.service.store, key, self.service.target(call)) if gate else None
+        return self.answer_cancel(self.service.cancel(call if task is None else replace(call, key=task.key)))
+
+
 # --- ISO-2: as if nothing had been sent ---
 
 
@@ -163,6 +181,29 @@ class StartsForeignTasks(Fault, Knowing):
         raise met.refusal
 
 
+class CancelsForeignTasksAtTheirStart(Fault, Knowing):
+    """Answers 404 to the cancel of a foreign pending task, and cancels it when it would start."""
+
+    breaks = ("ISO-2",)
+    also = ("NOTIFY-1", "NOTIFY-2", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._marked: set[str] = set()
+
+    def meet(self, met: Meeting) -> Document:
+        """Leave a mark for the worker, which asks for no key."""
+        if met.task.status == "pending":
+            self._marked.add(met.task.id)
+        raise met.refusal
+
+    def moved(self, task: Task) -> Task:
+        """Look at the mark before starting."""
+        moved = super().moved(task)
+        marked = moved.status == "running" and moved.id in self._marked
+        return self.store.cancel(moved, self.now(), self.second) if marked else moved
+
+
 # --- ISO-3, 6: nothing to be learned ---
 
 
@@ -186,6 +227,32 @@ class CallsItAPermission(Fault, Knowing):
     def meet(self, met: Meeting) -> Document:
         """Sort it under another class of errors."""
         raise _Permission("task_not_found", met.refusal.message, met.refusal.param)
+
+
+class HidesForeignWorkOtherwise(Fault, Knowing):
+    """Names no parameter in the 404 for a foreign task that runs."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Ask the worker, which knows no parameters."""
+        if met.task.status == "running":
+            raise Refused("task_not_found", met.refusal.message)
+        raise met.refusal
+
+
+class HidesForeignResultsOtherwise(Fault, Knowing):
+    """Says in the message of the 404 for a foreign task that has completed that it is no more."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Refuse it where results are kept."""
+        if met.task.status == "completed":
+            raise Refused("task_not_found", "No such task any more.", met.refusal.param)
+        raise met.refusal
 
 
 class TakesLongerOverForeignTasks(Fault, Knowing):

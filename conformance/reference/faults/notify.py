@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.iso import Knowing, Meeting
 from conformance.reference.service import TERMINAL, CancelCall, Document, Identifier, Service
 from conformance.reference.store import Task
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _BREATH: Final = 0.2
 _SECOND: Final = 1_000_000
+_AT_ONCE: Final = 20_000
 _TO_TELL: Final = "SELECT * FROM tasks WHERE callback_url IS NOT NULL AND due IS NULL"
 
 Calls = list[tuple[str, Document]]
@@ -48,6 +50,40 @@ class FallsSilentAfterACancel(Fault, Api):
         async for task in super().watch(key, identifier):
             if task is not None and task.status == "cancelled":
                 await asyncio.Event().wait()
+            yield task
+
+
+class TellsOneStreamAlone(Fault, Api):
+    """Tells one of the open streams of a task of a cancel, and the others nothing more."""
+
+    breaks = ("NOTIFY-1",)
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._told: dict[str, object] = {}
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Take the news from a queue that all of them share."""
+        this = object()
+        async for task in super().watch(key, identifier):
+            if task is not None and task.status == "cancelled" and self._told.setdefault(task.id, this) is not this:
+                await asyncio.Event().wait()
+            yield task
+
+
+class ForgetsStreamsOfRunningWork(Fault, Api):
+    """Tells a stream that was opened while the task ran nothing more."""
+
+    breaks = ("NOTIFY-1",)
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Join the listeners of a task at its start only."""
+        async for task in super().watch(key, identifier):
+            yield task
+            if task is not None and task.status == "pending":
+                break
+            await asyncio.Event().wait()
+        async for task in super().watch(key, identifier):
             yield task
 
 
@@ -213,6 +249,37 @@ class TellsCallbacksAtEveryCancel(Fault, _CallingAgain):
         if task.status == "cancelled":
             self.later.append((self.now(), task.callback_url or "", self.show(task)))
         return super().stop(call, task)
+
+
+class TellsCallbacksOfBothWhoRace(Fault, _CallingAgain):
+    """Tells the callback URL of a cancelled task again at a cancel that comes at the same time."""
+
+    breaks = ("NOTIFY-2",)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._stopped: dict[str, int] = {}
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Have found it live as well."""
+        stopped = self._stopped.setdefault(task.id, self.now())
+        if task.status == "cancelled" and self.now() - stopped < _AT_ONCE:
+            self.later.append((self.now(), task.callback_url or "", self.show(task)))
+            self._stopped[task.id] = 0
+        return super().stop(call, task)
+
+
+class TellsCallbacksOfForeignCancels(Fault, _CallingAgain, Knowing):
+    """Answers 404 to another key's cancel of a task, and tells the task's callback URL that it is cancelled."""
+
+    breaks = ("NOTIFY-2",)
+
+    def meet(self, met: Meeting) -> Document:
+        """Announce it before anything is looked at."""
+        if met.task.status not in TERMINAL:
+            told = self.show(met.task) | {"status": "cancelled"}
+            self.later.append((self.now(), met.task.callback_url or "", told))
+        raise met.refusal
 
 
 class TellsCallbacksFromEachProcess(Fault, Service):
