@@ -87,7 +87,7 @@ def test_mixing_own_and_foreign(teller: Teller, field: str, own_path: bool) -> N
         story.verify()
 
 
-@pytest.mark.aims("ISO-3", "ISO-6")
+@pytest.mark.aims("ISO-2", "ISO-3", "ISO-6")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
 @given(choice=randoms, states=hands(_STATES, 3))
