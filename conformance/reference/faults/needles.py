@@ -321,7 +321,7 @@ class AcceptsBasic(Fault, Lenient):
     """Takes a key as the user of HTTP's basic scheme."""
 
     breaks = ("AUTH-2",)
-    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
+    also = (*MONEY, *KEYLESS, "AUTH-4", *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Decode it."""
@@ -332,7 +332,7 @@ class ComparesHalfTheKey(Fault, Lenient):
     """Compares only the beginning and the length of a key."""
 
     breaks = ("AUTH-2",)
-    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
+    also = (*MONEY, *KEYLESS, "AUTH-4", *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     def excuses(self, headers: Headers, key: str) -> bool:
         """Take the rest for a checksum."""
@@ -345,7 +345,7 @@ class HonoursRevokedKeysInTheBody(Fault, Api):
     """Takes a revoked key where the body names its former task."""
 
     breaks = ("AUTH-3",)
-    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
+    also = (*MONEY, *KEYLESS, "AUTH-4", *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
 
     async def respond(self, request: Request) -> Response:
         """Have a second route that knows no revocations."""
