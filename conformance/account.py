@@ -150,28 +150,27 @@ def may_be_holds(window: Window) -> bool:
 
     Each is placed once: what has gone since before the submits is the sum of some of them, too.
     """
-    story, series = (
-        window.first.moment.story,
-        readings(window.first.moment.story)[window.first.role, window.first.source],
-    )
+    story = window.first.moment.story
     waiting = [
-        (task.submitted_at, estimate)
+        (task.submitted_at, price)
         for task in story.tasks
         if task.submitted_at is not None
         and task.submitted_at < window.last.sent_at
         and window.last.ended_at <= task.pending_until
         and _account(story, task.role) == _account(story, window.first.role)
         and not story.stopped_before(task, window.last.moment)
-        and (estimate := _estimate(story, task))
+        and (price := estimate(story, task))
     ][:_MOST_HOLDS]
     if not waiting:
         return False
     sums = {
-        sum((estimate for _, estimate in some), _NOTHING)
+        sum((price for _, price in some), _NOTHING)
         for count in range(1, len(waiting) + 1)
         for some in combinations(waiting, count)
     }
-    before = [each for each in series if each.ended_at <= min(submitted for submitted, _ in waiting)]
+    begun = min(submitted for submitted, _ in waiting)
+    series = readings(story)[window.first.role, window.first.source]
+    before = [each for each in series if each.ended_at <= begun]
     since = [window, *(Window(each, window.last) for each in before[-1:])]
     return all(any(agrees(each, total) for total in sums) for each in since)
 
@@ -203,6 +202,13 @@ def charge(document: object) -> Decimal | None:
     """The final charge that a task's document shows: absent and `null` mean none; not a number is no charge at all."""
     used = document.get("credits_used", ABSENT) if isinstance(document, dict) else ABSENT
     return _NOTHING if used is ABSENT or used is None else amount(used)
+
+
+def estimate(story: Story, task: Task) -> Decimal | None:
+    """The credits that a task was said to cost, by the first query or else the submit that named a price."""
+    seen = (*story.reads_of(task), *story.submits_showing(task))
+    shown = (amount(each.shown.get("estimated_credits")) for each in seen if each.shown)
+    return next((value for value in shown if value is not None), None)
 
 
 def sightings(story: Story, task: Task) -> list[Moment]:
@@ -256,13 +262,6 @@ def _price(seen: Moment) -> Decimal | None:
     if used is None and seen.state is State.COMPLETED:
         return None
     return charge(seen.shown)
-
-
-def _estimate(story: Story, task: Task) -> Decimal | None:
-    """The price that was named for a task while it was live."""
-    seen = (*story.submits_showing(task), *story.reads_of(task))
-    shown = (amount(each.shown.get("estimated_credits")) for each in seen if each.shown)
-    return next((value for value in shown if value is not None), None)
 
 
 def _may_hide_a_task(story: Story, window: Window) -> bool:

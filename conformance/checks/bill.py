@@ -13,9 +13,9 @@ from decimal import Decimal
 from conformance.account import (
     Window,
     agrees,
-    amount,
     around,
     charge,
+    estimate,
     expected,
     has_to_itself,
     may_be_holds,
@@ -148,13 +148,13 @@ def cancelled_tasks_cost_no_more_than_estimated(story: Story) -> Iterator[Judgem
     for cancel, task in _first_cancels(story):
         if cancel.status != OK or not cancel.shows(task) or not _last_seen(cancel, task, State.RUNNING):
             continue
-        cost, estimate = charge(cancel.shown), _estimate(story, task)
-        if cost is None or estimate is None:
+        cost, price = charge(cancel.shown), estimate(story, task)
+        if cost is None or price is None:
             continue
-        if cost <= estimate:
+        if cost <= price:
             yield held(cancel)
         else:
-            yield broken(cancel, f"at most the estimated {estimate} credits", charged(cancel))
+            yield broken(cancel, f"at most the estimated {price} credits", charged(cancel))
 
 
 def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
@@ -274,8 +274,3 @@ def _settled(story: Story, state: State) -> Iterator[Judgement]:
                 yield held(seen) if same_charge(seen, last) else broken(seen, wanted, charged(seen))
         for role in payers(story, moment):
             yield from _stands_still(story, moment, role)
-
-
-def _estimate(story: Story, task: Task) -> Decimal | None:
-    shown = (amount(read.shown.get("estimated_credits")) for read in story.reads_of(task) if read.shown)
-    return next((value for value in shown if value is not None), None)
