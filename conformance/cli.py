@@ -581,7 +581,7 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The seed of every run.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; one more than there are processors.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; two more than there are processors.")
 @click.option("-k", "keyword", default="", metavar="TEXT", help="Only the variants whose names contain the text.")
 @click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often to try each.")
 @click.option("--json", "matrix", type=_FILE, metavar="FILE", help="Write what came of each, for `certify --selftest`.")
@@ -597,7 +597,7 @@ def selftest(  # noqa: PLR0917 - one parameter an option
     """
     from conformance.selftest import judge_ourselves
 
-    jobs = jobs or (os.cpu_count() or 1) + 1
+    jobs = jobs or (os.cpu_count() or 1) + 2  # each of them waits now and then
     sys.exit(judge_ourselves(depth=depth, seed=seed, jobs=jobs, keyword=keyword, times=times, matrix=matrix))
 
 

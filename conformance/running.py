@@ -92,19 +92,28 @@ def carry_out(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     return _carried_out(asked, environ)[1].exit_code
 
 
-def _carried_out(asked: Asked, environ: Mapping[str, str]) -> tuple[Path, Summary]:
-    """The report folder and the summary of a run as asked, once its reports are written and printed."""
+def judged(asked: Asked, environ: Mapping[str, str]) -> tuple[Path, Summary]:
+    """The report folder and the summary of a run as asked, of which nothing but the journal is written yet.
+
+    Raises:
+        UsageProblem: something is wrong with what was asked for.
+    """
     with _target(asked, environ) as profile:
         order = _order(asked, profile)
         _tell_stories(order, asked.keyword, Progress(sys.stderr), _jobs(asked, environ, order))
     with contextlib.closing(Journal.open(order.report_dir / "journal.sqlite")) as journal:
-        summary = summarise(journal, gate=asked.gate)
-    write_reports(summary, order.report_dir)
+        return order.report_dir, summarise(journal, gate=asked.gate)
+
+
+def _carried_out(asked: Asked, environ: Mapping[str, str]) -> tuple[Path, Summary]:
+    """The report folder and the summary of a run as asked, once its reports are written and printed."""
+    folder, summary = judged(asked, environ)
+    write_reports(summary, folder)
     show(summary)
-    print(f"results in {order.report_dir}")  # noqa: T201 - the command's output
+    print(f"results in {folder}")  # noqa: T201 - the command's output
     if summary.notes.get("our_fault"):
         print(summary.notes["our_fault"], file=sys.stderr)  # noqa: T201 - the command's output
-    return order.report_dir, summary
+    return folder, summary
 
 
 def certify(asked: Asked, environ: Mapping[str, str], notary: Notary, out: Path | None) -> ExitCode:

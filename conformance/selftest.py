@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -23,15 +23,15 @@ from conformance import __version__
 from conformance.reference.faults import FAULTS
 from conformance.reference.strangers import PARTS, STRANGERS, Company
 from conformance.requirements import catalogue
-from conformance.running import Asked, UsageProblem, carry_out
-from conformance.verdict import ExitCode
+from conformance.running import Asked, UsageProblem, judged
+from conformance.verdict import ExitCode, Ruling, Verdict
 
 _LONGEST_RUN: Final = 300
 _LONGEST_WORDS: Final = 2000
 _OFTEN: Final = 0.95
 _DEEPEST: Final = "certify"
-_BROKEN: Final = {"fail", "warn"}
-_OPEN: Final = {"inconclusive", "not observable"}
+_BROKEN: Final = {Verdict.FAIL, Verdict.WARN}
+_OPEN: Final = {Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE}
 _LOADED_ONCE: Final = ["conformance.plugin", "conformance.teller", "conformance.life", "conformance.strategies"]
 """What every run needs: loaded by the process that all of them are forked from."""
 
@@ -188,7 +188,7 @@ def companies(seed: int, keyword: str) -> list[str]:
 def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | None = None) -> Trial:
     """Run the suite once; for a process of its own, which pytest and the plugin then have for themselves."""
     depth = _DEEPEST if fault and FAULTS[fault].rare else depth
-    rows: dict[str, Any] = {}
+    rulings: dict[str, Ruling] = {}
     settings = Company.of(stranger).settings if stranger else {}
     started, said, trouble = time.monotonic(), io.StringIO(), ""
     signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -205,25 +205,28 @@ def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | 
         )
         try:
             with redirect_stdout(said), redirect_stderr(said):
-                code = carry_out(asked, {})
-            rows = json.loads((Path(folder) / "summary.json").read_text())["requirements"]
-            if code == ExitCode.OUR_FAULT:
-                trouble = f"the suite was at fault: {said.getvalue()[-_LONGEST_WORDS:]}"
+                _, summary = judged(asked, {})
+            rulings = {row.requirement.id: row.ruling for row in summary.rows}
+            if summary.exit_code is ExitCode.OUR_FAULT:
+                trouble = f"the suite was at fault: {str(summary.notes.get('our_fault'))[-_LONGEST_WORDS:]}"
             if time.monotonic() - started >= _LONGEST_RUN:
                 trouble = f"the run took more than {_LONGEST_RUN} s"
         except (OSError, ValueError, UsageProblem) as error:
             trouble = f"the run failed: {error} {said.getvalue()[-_LONGEST_WORDS:]}"
     signal.alarm(0)
-    verdicts = {row: told["verdict"] for row, told in rows.items()}
+
+    def among(verdicts: set[Verdict]) -> frozenset[str]:
+        return frozenset(row for row, ruling in rulings.items() if ruling.verdict in verdicts)
+
     return Trial(
         fault=fault,
         stranger=stranger,
         seed=seed,
-        broken=frozenset(row for row, verdict in verdicts.items() if verdict in _BROKEN),
-        passed=frozenset(row for row, verdict in verdicts.items() if verdict == "pass"),
-        unproven=frozenset(row for row, verdict in verdicts.items() if verdict in _OPEN),
+        broken=among(_BROKEN),
+        passed=among({Verdict.PASS}),
+        unproven=among(_OPEN),
         seconds=time.monotonic() - started,
-        met={row: told["broken"] for row, told in rows.items() if told["broken"]},
+        met={row: len(ruling.broken) for row, ruling in rulings.items() if ruling.broken},
         trouble=trouble,
     )
 

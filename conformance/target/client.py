@@ -16,6 +16,7 @@ import ssl
 import time
 import zlib
 from dataclasses import replace
+from functools import lru_cache
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urljoin
@@ -59,6 +60,9 @@ _LEASE: Final = 5.0
 _WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
 _NO_LENGTH: Final = ("content-length", "0")
 """How a call without a body says so; the same without it is lawful, and what curl sends."""
+
+_PARSED: Final = 256
+"""So many URLs are kept as they were parsed: most calls go to one of a few."""
 
 _LONGEST_REASON: Final = 200
 _IN_VAIN: Final = 8
@@ -364,7 +368,7 @@ class Client:
         content = request.content
         made = httpx.Request(
             request.method,
-            request.url,
+            _parsed(request.url),
             headers=headers,
             content=iter([content]) if ("transfer-encoding", "chunked") in headers and content else content,
             extensions={"timeout": self._timeout},
@@ -432,12 +436,16 @@ class Client:
             time.sleep(max(0.0, self._journal.pool.turn(time.monotonic(), 1 / rate) - time.monotonic()))
 
     def _shown_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-        left = MOST_HEADER_BYTES
+        left, kept = MOST_HEADER_BYTES, []
         for name, value in headers:
             left -= len(name) + len(value)
             if left < 0:
-                return
-            yield self.mask.content(name).decode("latin-1"), self.mask.content(value).decode("latin-1")
+                break
+            kept.append((name, value))
+        said = b"\n".join(text for header in kept for text in header)
+        mask = self.mask.content if self.mask.content(said) != said else bytes
+        for name, value in kept:
+            yield mask(name).decode("latin-1"), mask(value).decode("latin-1")
 
     def _connections(self, *, keep: bool) -> httpx.HTTPTransport:
         """The bare transport: no redirects, no cookies, no proxies of the environment."""
@@ -447,6 +455,9 @@ class Client:
         network = BoundedNetwork(transport._pool._network_backend, self._deadline)  # noqa: SLF001 - httpx has no door
         transport._pool._network_backend = network  # noqa: SLF001 - likewise
         return transport
+
+
+_parsed: Final = lru_cache(_PARSED)(httpx.URL)
 
 
 def _segment(identifier: str) -> str:

@@ -11,6 +11,8 @@ from conformance.reference.store import Store
 from conformance.reference.strangers.stranger import Stranger
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conformance.reference.store import Task
 
 ACCOUNT_ROWS: Final = ("BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-7", "BILL-8", "BILL-9", "ISO-7")
@@ -18,6 +20,7 @@ ACCOUNT_ROWS: Final = ("BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-7", "BILL-8
 
 _EVERY: Final = 0.15
 _FOREIGN_CHARGE: Final = 370_000
+_LATER: Final = 0.05
 
 
 class SendsNoAccounting(Stranger, Api):
@@ -83,6 +86,36 @@ class HoldsThenRefunds(Stranger, Store):
         moved = self._one(statement, {"key": task.key, "id": task.id, **values})
         if moved is not None and moved.status in TERMINAL:
             self.charge(moved, (moved.used or 0) - moved.estimate)
+        return moved
+
+
+class HoldsLate(Stranger, Store):
+    """Charges the estimate of a task that lives 50 ms after its submit, and gives back what was too much at its end."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._unheld: dict[str, tuple[Task, float]] = {}
+
+    def add(self, task: Task) -> bool:
+        """Have a task that is to come held later."""
+        added = super().add(task)
+        if added and task.due is not None:
+            self._unheld[task.id] = (task, time.monotonic() + _LATER)
+        return added
+
+    def due(self, now: int) -> list[Task]:
+        """Hold what is due to be held, too."""
+        for task, at in list(self._unheld.values()):
+            if at <= time.monotonic():
+                self.charge(task, task.estimate)
+                del self._unheld[task.id]
+        return super().due(now)
+
+    def _settled(self, statement: str, task: Task, **values: int) -> Task | None:
+        moved = self._one(statement, {"key": task.key, "id": task.id, **values})
+        if moved is not None and moved.status in TERMINAL:
+            held = 0 if self._unheld.pop(moved.id, None) else moved.estimate
+            self.charge(moved, (moved.used or 0) - held)
         return moved
 
 

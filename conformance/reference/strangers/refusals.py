@@ -142,12 +142,14 @@ class KnowsNoOtherMethods(Stranger, Api):
 class StandsBehindAProxy(Stranger, Api):
     """Has a proxy in front that refuses odd paths, other methods and unknown routes with a page of its own."""
 
+    _odd = (400, "400 Bad Request")
+
     async def respond(self, request: Request) -> Response:
         """Let through what looks ordinary."""
         raw = request.scope["raw_path"]
         decoded = unquote_to_bytes(raw)
         if any(byte < ord("!") or byte > ord("~") for byte in decoded) or b"%" in decoded or raw.lower().count(b"%2f"):
-            return self.page(400, "400 Bad Request")
+            return self.page(*self._odd)
         if request.method not in {"GET", "POST"}:
             return self.page(405, "405 Not Allowed")
         return await super().respond(request)
@@ -161,6 +163,12 @@ class StandsBehindAProxy(Stranger, Api):
     def page(self, status: int, title: str) -> Response:
         """Answer in HTML."""
         return Response(_PAGE.format(title), status, media_type="text/html")
+
+
+class StandsBehindAFirewall(StandsBehindAProxy):
+    """Has a firewall in front that forbids what a proxy would call a bad request."""
+
+    _odd = (403, "403 Forbidden")
 
 
 class RedirectsSlashesAtTheEnd(Stranger, Api):

@@ -93,7 +93,7 @@ class WritesHeadersInCapitals(Stranger, Api):
 
 
 class IsSometimesUnavailable(Stranger, Api):
-    """Answers 503 or 429 now and then, on any route, before anything is done."""
+    """Answers 429, 503 or what a content network says for that, now and then, on any route, before anything is done."""
 
     _chance = random.Random(503)  # noqa: S311 - weather
 
@@ -101,7 +101,7 @@ class IsSometimesUnavailable(Stranger, Api):
         """Be overloaded."""
         if self._chance.random() >= _SELDOM:
             return await super().respond(request)
-        status = self._chance.choice((429, 503))
+        status = self._chance.choice((429, 503, 520, 529))
         error = {"message": "Try again.", "type": "rate_limit_error", "code": "concurrency_limit", "param": None}
         response = json_response(status, {"error": error})
         response.headers["retry-after"] = "0"
@@ -109,7 +109,7 @@ class IsSometimesUnavailable(Stranger, Api):
 
 
 class LosesAnswersOfCancels(Stranger, Api):
-    """Acts on a cancel, and then its gateway now and then answers 502 in its place."""
+    """Acts on a cancel, and then its gateway now and then answers 502 or 524 in its place."""
 
     _chance = random.Random(502)  # noqa: S311 - weather
 
@@ -117,7 +117,7 @@ class LosesAnswersOfCancels(Stranger, Api):
         """Act, and lose what was to be said."""
         response = await super().respond(request)
         if "/cancel" in request.url.path and self._chance.random() < _NOW_AND_THEN:
-            return _lost()
+            return _lost(self._chance.choice((502, 524)))
         return response
 
 
@@ -160,5 +160,5 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + _PIECE]
 
 
-def _lost(status: int = 502) -> Response:
+def _lost(status: int) -> Response:
     return Response(b"<html><h1>Bad Gateway</h1></html>", status, media_type="text/html")
