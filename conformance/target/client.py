@@ -297,7 +297,7 @@ class Client:
     def _bytes(self, request: Request) -> bytes:
         """A request to the last byte, its key in the clear."""
         content = request.content or b""
-        headers = [*_OURS, *request.headers, *self._shown_key(request.role, None)[0]]
+        headers = [*_said(request), *self._shown_key(request.role, None)[0]]
         length = len(content) if request.content is not None else None
         return head_bytes(request.method, request.url, headers, length) + content
 
@@ -361,7 +361,7 @@ class Client:
     def _answer(
         self, request: Request, key: list[tuple[str, str]], connections: httpx.HTTPTransport, sent_at: float
     ) -> Answer:
-        headers = [*_OURS, *request.headers, *key]
+        headers = [*_said(request), *key]
         deadline = sent_at + self._profile.limits.timeout
         if any(not _sendable(value) for _, value in headers):
             return self._raw_answer(request, headers, deadline)
@@ -458,6 +458,12 @@ class Client:
 
 
 _parsed: Final = lru_cache(_PARSED)(httpx.URL)
+
+
+def _said(request: Request) -> list[tuple[str, str]]:
+    """The headers of a request without its key: ours, where it has none of that name itself, and its own."""
+    own = {name for name, _ in request.headers}
+    return [*(header for header in _OURS if header[0] not in own), *request.headers]
 
 
 def _segment(identifier: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from conformance.reference.app import Api
+from conformance.reference.app import Api, json_response
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, KEYLESS, MONEY, OTHERS, SHAPES, UNKNOWN
 from conformance.reference.faults.tampering import live_tasks_of
@@ -36,6 +36,20 @@ class DemandsABody(Fault, Api):
         """Ask for a body before anything else."""
         if not await request.body():
             raise Refused.invalid("A body is required.")
+        return await super().cancel(key, request)
+
+
+class InsistsOnItsMediaType(Fault, Api):
+    """Answers 406 to a cancel whose caller takes anything, and does not ask for JSON alone."""
+
+    breaks = ("IDENT-1", "IDENT-2", "IDENT-3")
+    also = (*ACCEPTED, *SHAPES, *MONEY, "ERR-1")
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Compare the header to the letter."""
+        if request.headers.get("accept") != "application/json":
+            refused = Refused.invalid("Ask for application/json.")
+            return json_response(406, self.envelope(refused))
         return await super().cancel(key, request)
 
 

@@ -13,6 +13,8 @@ from conformance.reference.faults.rows import ACCEPTED, MONEY, SHAPES
 from conformance.reference.service import CancelCall, Document, Service, fresh_id
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from conformance.reference.store import Task
 
 
@@ -273,6 +275,19 @@ class CallsTheAnswerText(Fault, _Wrapping):
     def content_type(self) -> str:
         """Forget to say that it is JSON."""
         return "text/plain"
+
+
+class CallsTheAnswerTextForSome(Fault, Api):
+    """Sends the task as plain text to a canceller that takes anything."""
+
+    breaks = ("PARITY-5",)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Forget to say that it is JSON, where nobody insists on that."""
+        response = await super().cancel(key, request)
+        if "*/*" in request.headers.get("accept", ""):
+            response.headers["content-type"] = "text/plain"
+        return response
 
 
 class SendsNoContent(Fault, Api):
