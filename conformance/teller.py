@@ -143,6 +143,7 @@ class Telling:
         self._first = first
         self._asked_before = teller.run.client.asked
         self._stages: dict[str, Stage] = {}
+        self._left: set[str] = set()
         self.ears: list[Ear] = []
         self._chance = zlib.crc32(f"{teller.title}:{teller.told}".encode())
 
@@ -442,8 +443,12 @@ class Telling:
         """Let time pass."""
         time.sleep(seconds)
 
+    def leave(self, task: Task) -> None:
+        """Let a task of the story's own live on when the story ends, until it is looked at again."""
+        self._left.add(task.task_id)
+
     def verify(self) -> None:
-        """Leave nothing of the story running, and have every check judge it, if that is to be done here."""
+        """End what is not to be looked at again, and have every check judge the story, if that is to be done here."""
         self._keep_or_end()
         self._hear_out()
         self._run.told(self._run.client.asked - self._asked_before)
@@ -629,7 +634,7 @@ class Telling:
             reads = story.reads_of(task)
             if reads and reads[-1].state in TERMINAL:
                 continue
-            if self._first and task.pending_until > time.monotonic() + _HOLDS_LONG:
+            if task_id in self._left or (self._first and task.pending_until > time.monotonic() + _HOLDS_LONG):
                 self._run.journal.linger(self.number, task_id)
             elif not reads or reads[-1].state in LIVE:
                 live.append(task)

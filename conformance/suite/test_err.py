@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ _KINDS: Final = (
 _DRESSES: Final = {
     "chunked": Call(chunked=True),
     "expect": Call(headers=(("expect", "100-continue"),)),
-    "query": Call(suffix="?force=1&task_id=x"),
+    "query": Call(suffix="?force=1"),
 }
 
 
@@ -95,6 +96,23 @@ def test_sending_another_content_type(teller: Teller, kind: str | None, form: Fo
 def test_sending_in_an_odd_dress(teller: Teller, dress: str, form: Form) -> None:
     """In chunks, after `Expect`, with a query behind the path."""
     _dressed(teller, form, _DRESSES[dress])
+
+
+@pytest.mark.aims("ERR-7")
+@pytest.mark.stories(3)
+@pytest.mark.parametrize("field", ["task_id", "out_task_id"])
+@given(form=dealt(FORMS))
+def test_naming_another_task_behind_the_path(teller: Teller, field: str, form: Form) -> None:
+    """A query behind the path names another task than the call does."""
+    story = teller.story()
+    task, witness = story.task(), story.task()
+    story.look()
+    name = witness.task_id if field == "task_id" else witness.out_task_id or ""
+    story.cancel(replace(by(form, task), suffix=f"?{urlencode({field: name})}"))
+    story.look()
+    story.cancel(by(form, task))
+    story.cancel(by(Form.PATH, witness))
+    story.verify()
 
 
 @pytest.mark.stories(1)

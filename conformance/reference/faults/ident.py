@@ -409,6 +409,32 @@ class PrefersOutTaskIdToThePath(Fault, Service):
         return super().target(call)
 
 
+class PrefersTheNameOfThree(Fault, Service):
+    """Acts on the body's `out_task_id` where the body has a `task_id` too, beside the path."""
+
+    breaks = ("IDENT-9",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Take the `task_id` for a repetition of the path, and the name for what is meant."""
+        if call.path is not None and all(isinstance(call.body.get(field), str) for field in IDENTIFIERS):
+            return Identifier("out_task_id", call.body["out_task_id"])
+        return super().target(call)
+
+
+class PrefersTheTaskIdOfThree(Fault, Service):
+    """Acts on the body's `task_id` where the body has an `out_task_id` too, beside the path."""
+
+    breaks = ("IDENT-9",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Take the majority's."""
+        if call.path is not None and all(isinstance(call.body.get(field), str) for field in IDENTIFIERS):
+            return Identifier("task_id", call.body["task_id"])
+        return super().target(call)
+
+
 class RefusesThePathButCancels(Fault, Service):
     """Refuses a path with an `out_task_id` in the body after it has cancelled the path's task."""
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from conformance.reference.app import Api, Handler
 from conformance.reference.faults.fault import Fault
-from conformance.reference.faults.rows import ACCEPTED, INVALID, MONEY, ODD, OTHERS
+from conformance.reference.faults.rows import ACCEPTED, INVALID, MONEY, ODD, OTHERS, SHAPES
 from conformance.reference.refusal import Refused
 from conformance.reference.service import CancelCall, Document
 
@@ -406,6 +406,31 @@ class CutsParametersOffThePath(Fault, _Respelling):
     def respell(self, task_id: str) -> str:
         """Follow an old custom."""
         return task_id.partition(";")[0]
+
+
+class ReadsTheTaskIdBehindThePath(Fault, Api):
+    """Prefers the `task_id` of a query behind the path to every other."""
+
+    breaks = ("ERR-7",)
+    also = (*ACCEPTED, *ODD, *OTHERS, *SHAPES)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Ask where parameters usually are."""
+        path = request.query_params.get("task_id") or request.path_params.get("task_id")
+        return self.answer_cancel(self.service.cancel(CancelCall(key, path, await self.body(request))))
+
+
+class ReadsTheNameBehindThePath(Fault, Api):
+    """Prefers the `out_task_id` of a query behind the path to every other identifier."""
+
+    breaks = ("ERR-7",)
+    also = (*ACCEPTED, *ODD, *OTHERS, *SHAPES)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Ask where parameters usually are."""
+        if name := request.query_params.get("out_task_id"):
+            return self.answer_cancel(self.service.cancel(CancelCall(key, None, {"out_task_id": name})))
+        return await super().cancel(key, request)
 
 
 # --- ERR-4: large bodies ---

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _WHILE: Final = 0.5
 _SHORTLY: Final = 0.2
 _SHORT_WHILE: Final = 200_000
+_SECOND: Final = 1_000_000
 
 
 # --- STATE-1: pending tasks ---
@@ -138,6 +139,31 @@ class OnlyAnswers(Fault, Service):
         if ended.status == "cancelled" and task.status != "cancelled":
             overwrite(self.store, task)
         return ended
+
+
+class RefusesWhatHasRunForASecond(Fault, Service):
+    """Calls a task that has run for a second past the point of no return, and refuses to cancel it."""
+
+    breaks = ("STATE-2",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Look at the clock first."""
+        if task.status == "running" and self.now() - task.starts_at > _SECOND:
+            raise Refused.invalid("It is too late for that.")
+        return super().stop(call, task)
+
+
+class LeavesWhatHasRunForASecond(Fault, Service):
+    """Answers the cancel of a task that has run for a second, and lets it run."""
+
+    breaks = ("STATE-2",)
+    also = (*ACCEPTED, *SHAPES, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Look at the clock first."""
+        late = task.status == "running" and self.now() - task.starts_at > _SECOND
+        return task if late else super().stop(call, task)
 
 
 # --- STATE-4, 5: for good ---
