@@ -45,7 +45,7 @@ def test_looking_again(teller: Teller) -> None:
     run.read_accounts()
     teller.pause(_IDLE)
     run.read_accounts()
-    if run.order.depth.watch:
+    if run.order.depth.watch and run.wanted({"STATE-2", "BILL-9"}):
         _leave_a_task_running(teller)
     looks = [(*each, (None, *FORMS)[index % 4]) for index, each in enumerate(run.worth_another_look())]
     looks.sort(key=lambda look: look[0])  # the soonest first, so that all share one wait

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from starlette.responses import Response
 
@@ -409,30 +409,32 @@ class PrefersOutTaskIdToThePath(Fault, Service):
         return super().target(call)
 
 
-class PrefersTheNameOfThree(Fault, Service):
+class _PrefersTheBodyOfThree(Service):
+    """Acts on one field of the body where the body has both, beside the path."""
+
+    preferred: ClassVar[str]
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Let the body win."""
+        if call.path is not None and all(isinstance(call.body.get(field), str) for field in IDENTIFIERS):
+            return Identifier(self.preferred, call.body[self.preferred])
+        return super().target(call)
+
+
+class PrefersTheNameOfThree(Fault, _PrefersTheBodyOfThree):
     """Acts on the body's `out_task_id` where the body has a `task_id` too, beside the path."""
 
     breaks = ("IDENT-9",)
     also = (*ACCEPTED, *OTHERS, *SHAPES, "ERR-1")
-
-    def target(self, call: CancelCall) -> Identifier:
-        """Take the `task_id` for a repetition of the path, and the name for what is meant."""
-        if call.path is not None and all(isinstance(call.body.get(field), str) for field in IDENTIFIERS):
-            return Identifier("out_task_id", call.body["out_task_id"])
-        return super().target(call)
+    preferred = "out_task_id"
 
 
-class PrefersTheTaskIdOfThree(Fault, Service):
+class PrefersTheTaskIdOfThree(Fault, _PrefersTheBodyOfThree):
     """Acts on the body's `task_id` where the body has an `out_task_id` too, beside the path."""
 
     breaks = ("IDENT-9",)
     also = (*ACCEPTED, *OTHERS, *SHAPES, "ERR-1")
-
-    def target(self, call: CancelCall) -> Identifier:
-        """Take the majority's."""
-        if call.path is not None and all(isinstance(call.body.get(field), str) for field in IDENTIFIERS):
-            return Identifier("task_id", call.body["task_id"])
-        return super().target(call)
+    preferred = "task_id"
 
 
 class RefusesThePathButCancels(Fault, Service):

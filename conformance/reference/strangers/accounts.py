@@ -79,44 +79,46 @@ class HoldsThenRefunds(Stranger, Store):
         """Hold the estimate of a task that is to come."""
         added = super().add(task)
         if added and task.due is not None:
-            self.charge(task, task.estimate)
+            self.hold(task)
         return added
+
+    def hold(self, task: Task) -> None:
+        """Charge the estimate."""
+        self.charge(task, task.estimate)
+
+    def held(self, task: Task) -> int:
+        """Say what was charged for a task that has just ended."""
+        return task.estimate
 
     def _settled(self, statement: str, task: Task, **values: int) -> Task | None:
         moved = self._one(statement, {"key": task.key, "id": task.id, **values})
         if moved is not None and moved.status in TERMINAL:
-            self.charge(moved, (moved.used or 0) - moved.estimate)
+            self.charge(moved, (moved.used or 0) - self.held(moved))
         return moved
 
 
-class HoldsLate(Stranger, Store):
+class HoldsLate(HoldsThenRefunds):
     """Charges the estimate of a task that lives 50 ms after its submit, and gives back what was too much at its end."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)
         self._unheld: dict[str, tuple[Task, float]] = {}
 
-    def add(self, task: Task) -> bool:
-        """Have a task that is to come held later."""
-        added = super().add(task)
-        if added and task.due is not None:
-            self._unheld[task.id] = (task, time.monotonic() + _LATER)
-        return added
+    def hold(self, task: Task) -> None:
+        """Put it off."""
+        self._unheld[task.id] = (task, time.monotonic() + _LATER)
+
+    def held(self, task: Task) -> int:
+        """Have nothing to give back where the end came first."""
+        return 0 if self._unheld.pop(task.id, None) else super().held(task)
 
     def due(self, now: int) -> list[Task]:
         """Hold what is due to be held, too."""
         for task, at in list(self._unheld.values()):
             if at <= time.monotonic():
-                self.charge(task, task.estimate)
+                super().hold(task)
                 del self._unheld[task.id]
         return super().due(now)
-
-    def _settled(self, statement: str, task: Task, **values: int) -> Task | None:
-        moved = self._one(statement, {"key": task.key, "id": task.id, **values})
-        if moved is not None and moved.status in TERMINAL:
-            held = 0 if self._unheld.pop(moved.id, None) else moved.estimate
-            self.charge(moved, (moved.used or 0) - held)
-        return moved
 
 
 class ChargesAtTheStart(Stranger, Store):
