@@ -59,7 +59,7 @@ MASKED: Final = {
     r"(?<![\w.])\d+[.]\d+": "N.N",
     r"signature=[0-9a-f]+": "signature=…",
     r" *├─*┤ *": "  ├─┤  ",
-    r" {2,}(?=(owner|other|callback) )": "  ",
+    r" {2,}(?=(owner|other|revoked|callback) )": "  ",
 }
 """What is another in each run, and no matter which."""
 
