@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
-from conformance.exchange import ENDED, GIVEN_UP, Exchange, Form, Operation
+from conformance.exchange import ENDED, GIVEN_UP, Exchange, Form, Operation, may_hide_a_task
 from conformance.lawful import Acts, Effects, Refusal, Task, effects, effects_without_key
 from conformance.sameness import pointed, settled
 from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
@@ -169,6 +169,13 @@ class Moment:
     def goes_as(self, other: Moment) -> bool:
         """Whether it takes the same route as another cancel."""
         return (self.exchange.request.path_id is None) is (other.exchange.request.path_id is None)
+
+    @property
+    def names_a_ghost(self) -> bool:
+        """Whether its `out_task_id` may be that of a task of which nobody was told: its submit had no answer."""
+        name, ended = self.exchange.request.named.out_task_id, self.exchange.ended_at
+        submits = [each for each in self.story.submits if each.role == self.role and each.exchange.sent_at < ended]
+        return may_hide_a_task([each.exchange for each in submits if each.exchange.request.named.out_task_id == name])
 
     @property
     def telling(self) -> bool:

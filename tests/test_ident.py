@@ -355,6 +355,18 @@ def test_an_unknown_identifier_is_not_found(call: dict[str, Any], answer: Told, 
     assert tale.judged("IDENT-10") == judged
 
 
+@pytest.mark.parametrize(
+    ("told", "judged"), [(UNAVAILABLE, "undecided"), (refusal(409, "duplicate_out_task_id"), "broken")]
+)
+def test_a_name_whose_submit_had_no_answer_may_be_known(told: Told, judged: str) -> None:
+    """The task may be there, though nobody was told so; where the submit was refused, it is not (IDENT-10)."""
+    tale = Tale()
+    task = tale.submitted(answer=told)
+    tale.tasks.clear()
+    tale.cancel({"out_task_id": task.out_task_id}, answer=showing(task, "cancelled"))
+    assert tale.judged("IDENT-10") == judged
+
+
 @pytest.mark.parametrize(("answer", "advice"), [(NOT_FOUND, "held"), (INVALID_PARAM, "broken")])
 def test_a_malformed_task_id_may_be_refused_as_invalid(answer: Told, advice: str) -> None:
     """404 is recommended, 400 is lawful (IDENT-10, IDENT-13, R5)."""

@@ -59,6 +59,8 @@ def refused(moment: Moment, *lawful: Refusal) -> Judgement:
         return unavailable(moment)
     if any(refused_as(moment, refusal) for refusal in lawful):
         return held(moment, premises=premises(moment))
+    if moment.status == OK and moment.names_a_ghost:
+        return undecided(moment, "a submit of that out_task_id had no answer, and may have made the task")
     return broken(moment, " or ".join(documented(moment, refusal) for refusal in lawful), answered(moment))
 
 

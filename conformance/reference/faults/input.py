@@ -202,7 +202,7 @@ class BreaksDownOnNul(Fault, Api):
     """Answers 500 to a body with a NUL in a string."""
 
     breaks = ("ERR-7",)
-    also = ("IDENT-11", "ERR-6")
+    also = (*INVALID, "IDENT-11", "ERR-6")
 
     def read(self, request: Request, content: bytes) -> Document:
         """Hand it to a database that takes none."""
