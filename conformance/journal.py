@@ -287,8 +287,13 @@ class Journal:
         self.end_exchange(kept)
         return kept
 
+    def begin_task(self, task: Task) -> None:
+        """A task that a submit was answered with: new, unless the submit had been sent before."""
+        row = (_storable(task.task_id), json.dumps(asdict(task)))
+        self.connection.execute("INSERT OR IGNORE INTO task (task_id, record) VALUES (?, ?)", row)
+
     def keep_task(self, task: Task) -> None:
-        """A task that the run submitted, or learned more of."""
+        """A task that the run knows of, or has learned more of."""
         self.connection.execute(
             "INSERT INTO task (task_id, record) VALUES (?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
             (_storable(task.task_id), json.dumps(asdict(task))),

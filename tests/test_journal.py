@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,14 @@ def test_a_judgement_that_breaks_half_way_leaves_the_earlier_one(journal: Journa
         journal.judge(1, [finding(exchange=object())], ())
     [counted] = journal.judgements()
     assert counted.judgement.got == "pending"
+
+
+def test_a_submit_that_is_sent_again_makes_no_task_younger(journal: Journal) -> None:
+    """What holds from its submit on holds from the first: the later answer says nothing new of the task."""
+    first = replace(task("task_1"), submitted_at=100.0, pending_until=155.0)
+    journal.begin_task(first)
+    journal.begin_task(replace(first, submitted_at=120.0, pending_until=175.0))
+    assert journal.task_records() == [first]
 
 
 def test_a_task_that_more_is_learned_of_is_one_task(journal: Journal) -> None:

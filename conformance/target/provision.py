@@ -216,7 +216,7 @@ class Provision:
         exchanges = send(role, body) if send else self._client.submit(story, role, body)
         stage = self._submitted(recipe, role, body, exchanges, expense)
         stage.task = replace(stage.task, after=after)
-        self._journal.keep_task(stage.task)
+        self._journal.begin_task(stage.task)
         return stage
 
     def bring(self, story: int, stage: Stage) -> Stage:
