@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -12,189 +10,30 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from conformance import __version__
 from conformance.depth import DEPTHS
-from conformance.verdict import ExitCode, Gate, Level
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_MOST_JOBS = 64
-_PORTS = 1 << 16
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_ANY = click.Path(path_type=Path)
-
-
-def _known_fault(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    if name is not None:
-        from conformance.reference.faults import FAULTS
-
-        if name not in FAULTS:
-            near = ", ".join(difflib.get_close_matches(name, FAULTS, cutoff=0.4) or list(FAULTS)[:3])
-            raise click.BadParameter(
-                f"there is no fault {name!r}; near it: {near}. `cancel-conformance serve --fault list` lists all"
-            )
-    return name
-
-
-def _known_strangers(_context: click.Context, _parameter: click.Parameter, names: str | None) -> str | None:
-    if names is not None:
-        from conformance.reference.strangers import STRANGERS, Company
-
-        try:
-            Company.of(names)
-        except KeyError as error:
-            [name] = error.args
-            near = ", ".join(difflib.get_close_matches(name, STRANGERS, cutoff=0.4) or list(STRANGERS)[:3])
-            raise click.BadParameter(
-                f"there is no stranger {name!r}; near it: {near}. `cancel-conformance serve --stranger list` lists all"
-            ) from error
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-    return names
-
-
-def _complete_rows(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The families and requirements that may come next in a list of them, parted by commas."""
-    from conformance.requirements import catalogue
-
-    before, comma, begun = incomplete.rpartition(",")
-    told = {row.family: f"all of {row.family}" for row in catalogue().values()}
-    told |= {row.id: row.statement for row in catalogue().values()}
-    return [
-        CompletionItem(f"{before}{comma}{name}", help=help_)
-        for name, help_ in told.items()
-        if name.startswith(begun.upper()) and name not in before.upper().split(",")
-    ]
-
-
-def _complete_fault(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from conformance.reference.faults import FAULTS
-
-    return _named_so(FAULTS, incomplete)
-
-
-def _complete_stranger(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from conformance.reference.strangers import STRANGERS
-
-    return _named_so(STRANGERS, incomplete)
-
-
-def _named_so(variants: Mapping[str, type], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name, help=_deed(made)) for name, made in variants.items() if name.startswith(incomplete)]
-
-
-def _deed(variant: type) -> str:
-    return (variant.__doc__ or "").strip().partition("\n")[0]
-
-
-def _ready_profile(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    if name is not None:
-        from conformance.target.ready import ready
-
-        if name not in ready():
-            raise click.BadParameter(f"there is no ready profile {name!r}; there are {', '.join(ready())}")
-    return name
-
-
-def _complete_ready(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from conformance.target.ready import ready
-
-    return [CompletionItem(name, help=purpose) for name, purpose in ready().items() if name.startswith(incomplete)]
-
-
-def _settings_of(stranger: str | None, fault: str | None) -> list[str]:
-    """What the profile of a stranger has to say, as overrides of the reference service's."""
-    if stranger is None:
-        return []
-    if fault is not None:
-        raise click.UsageError("--fault and --stranger are two services; give one of them")
-    from conformance.reference.strangers import Company
-
-    return [f"{key}={value}" for key, value in Company.of(stranger).settings.items()]
-
-
-def _number_of_jobs(_context: click.Context, _parameter: click.Parameter, text: str) -> int | None:
-    """A number of processes, or `auto`, which is none."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or not 0 < int(text) <= _MOST_JOBS:
-        raise click.BadParameter(f"{text!r} is neither auto nor a number from 1 to {_MOST_JOBS}")
-    return int(text)
-
-
-def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
-    """A time such as `90s`, `10m` or `1h30m`; a bare number is of seconds."""
-    found = re.fullmatch(r"(?:(\d{1,3})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s?)?", text)
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
-    if not (total := 3600 * hours + 60 * minutes + seconds):
-        raise click.BadParameter(f"{text!r} is no time; write 60s, 10m or 1h30m")
-    return float(total)
-
-
-def _address(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, int] | None:
-    """A host and a port."""
-    if text is None:
-        return None
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < _PORTS:
-        raise click.BadParameter(f"{text!r} is no HOST:PORT, such as 10.0.0.5:5557")
-    return host, int(port)
-
-
-_Function = Callable[..., Any]
-
-_by_contract = click.option(
-    "--contract", type=_FILE, metavar="FILE", help="Another OpenAPI document than the one that comes along."
+from conformance.options import (
+    ANY,
+    FILE,
+    FOLDER,
+    address,
+    by_contract,
+    complete_fault,
+    complete_ready,
+    complete_rows,
+    complete_stranger,
+    deed,
+    duration,
+    gated,
+    known_fault,
+    number_of_jobs,
+    ready_profile,
+    settings_of,
+    targeted,
+    varied,
 )
-
-
-def _targeted(command: _Function) -> _Function:
-    """Add the options that say which target is meant."""
-    profile = click.option(
-        "--target", type=_FILE, metavar="FILE", envvar="CONFORMANCE_TARGET", help="The target's TOML profile."
-    )
-    base_url = click.option("--base-url", metavar="URL", help="The target's base URL, in place of the profile's.")
-    setting = click.option(
-        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted."
-    )
-    return profile(base_url(setting(command)))
-
-
-def _varied(verb: str) -> Callable[[_Function], _Function]:
-    """Add the options that build something into the reference service, of which the command does what `verb` says."""
-
-    def varied(command: _Function) -> _Function:
-        stranger = click.option(
-            "--stranger",
-            metavar="NAME",
-            callback=_known_strangers,
-            shell_complete=_complete_stranger,
-            help=f"{verb} a lawful variant of the reference service, by its own profile; several are joined by `+`.",
-        )
-        fault = click.option(
-            "--fault",
-            metavar="NAME",
-            callback=_known_fault,
-            shell_complete=_complete_fault,
-            help=f"{verb} the reference service with one of its faults built in.",
-        )
-        return fault(stranger(command))
-
-    return varied
-
-
-def _gated(command: _Function) -> _Function:
-    """Give a command the options that say what its exit code stops at."""
-    strict = click.option("--fail-on-inconclusive", is_flag=True, help="Exit 1 where it would have been 3.")
-    choice = click.option(
-        "--gate",
-        type=click.Choice([level.value for level in Level]),
-        default=Level.MUST.value,
-        show_default=True,
-        help="Fail on broken MUST rows; on warnings too, and want SHOULD rows proven; on nothing but our own faults.",
-    )
-    return choice(strict(command))
+from conformance.verdict import ExitCode, Gate, Level
 
 
 class _Command(click.Command):
@@ -248,8 +87,8 @@ def main() -> None:
 
 
 @main.command()
-@_targeted
-@_by_contract
+@targeted
+@by_contract
 @click.option(
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
@@ -257,29 +96,29 @@ def main() -> None:
     "--only",
     default="",
     metavar="ROWS",
-    shell_complete=_complete_rows,
+    shell_complete=complete_rows,
     help="Families and requirements, such as IDENT,BILL-2.",
 )
 @click.option(
     "--stories",
     default="",
     metavar="ROWS",
-    shell_complete=_complete_rows,
+    shell_complete=complete_rows,
     help="Tell only the stories that aim at these rows; judge all.",
 )
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
 @click.option(
     "--jobs",
-    callback=_number_of_jobs,
+    callback=number_of_jobs,
     default="auto",
     show_default=True,
     metavar="N",
     help="Processes that tell stories side by side; auto: one, or, if the target is far, as limits.in_flight allows.",
 )
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
-@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
-@_varied("Judge")
-@_gated
+@click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
+@varied("Judge")
+@gated
 def run(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -313,7 +152,7 @@ def run(  # noqa: PLR0917 - one parameter an option
     """
     from conformance.running import Asked, carry_out
 
-    overrides = (*_settings_of(stranger, fault), *overrides)
+    overrides = (*settings_of(stranger, fault), *overrides)
     asked = Asked(
         target=target,
         base_url=base_url,
@@ -334,9 +173,9 @@ def run(  # noqa: PLR0917 - one parameter an option
 
 
 @main.command()
-@click.argument("journal", type=_FILE)
-@click.option("--report-dir", type=_FOLDER, metavar="DIR", help="Write the reports anew, here.")
-@_gated
+@click.argument("journal", type=FILE)
+@click.option("--report-dir", type=FOLDER, metavar="DIR", help="Write the reports anew, here.")
+@gated
 def judge(
     journal: Path,
     report_dir: Path | None,
@@ -355,7 +194,7 @@ def judge(
 
 
 @main.command()
-@_targeted
+@targeted
 @click.option(
     "--depth", type=click.Choice(list(DEPTHS)), default="standard", show_default=True, help="How much to ask."
 )
@@ -363,7 +202,7 @@ def judge(
     "--only",
     default="",
     metavar="ROWS",
-    shell_complete=_complete_rows,
+    shell_complete=complete_rows,
     help="Families and requirements, such as IDENT,BILL-2.",
 )
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Tests whose names match, as in pytest.")
@@ -406,8 +245,8 @@ def plan(  # noqa: PLR0917 - one parameter an option
 
 
 @main.command()
-@click.argument("journal", type=_FILE)
-@click.option("--target", type=_FILE, metavar="FILE", help="The run's profile; without it, what its journal remembers.")
+@click.argument("journal", type=FILE)
+@click.option("--target", type=FILE, metavar="FILE", help="The run's profile; without it, what its journal remembers.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting of the profile, dotted.")
 def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> None:
     r"""End what a run has left: after a kill, a crash, a power cut.
@@ -431,15 +270,15 @@ def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> Non
 
 
 @main.command()
-@click.argument("file", type=_FILE)
-@_targeted
-@_by_contract
-@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
+@click.argument("file", type=FILE)
+@targeted
+@by_contract
+@click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
 @click.option(
     "--fault",
     metavar="NAME",
-    callback=_known_fault,
-    shell_complete=_complete_fault,
+    callback=known_fault,
+    shell_complete=complete_fault,
     help="Replay on the reference service with that fault.",
 )
 def replay(  # noqa: PLR0917 - one parameter an option
@@ -475,7 +314,7 @@ def replay(  # noqa: PLR0917 - one parameter an option
     "--only",
     default="",
     metavar="ROWS",
-    shell_complete=_complete_rows,
+    shell_complete=complete_rows,
     help="Families and requirements, such as IDENT,BILL-2.",
 )
 def requirements(only: str) -> None:
@@ -500,7 +339,7 @@ def requirements(only: str) -> None:
 @main.command()
 @click.option("--port", default=8080, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--speed", default=1.0, show_default=True, help="How many times as fast tasks move.")
-@click.option("--database", type=_FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
+@click.option("--database", type=FILE, metavar="FILE", help="Keep the tasks here; without it they go with the server.")
 @click.option("--processes", type=click.IntRange(1, 16), help="So many over one database.")
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, metavar="SECONDS", help="More for each answer.")
 @click.option("--at-most-running", type=click.IntRange(1), help="Further tasks stay pending until one ends.")
@@ -508,13 +347,13 @@ def requirements(only: str) -> None:
 @click.option(
     "--fault",
     metavar="NAME",
-    shell_complete=_complete_fault,
+    shell_complete=complete_fault,
     help="Serve it with one of its faults built in; `list` lists them.",
 )
 @click.option(
     "--stranger",
     metavar="NAME",
-    shell_complete=_complete_stranger,
+    shell_complete=complete_stranger,
     help="Serve a lawful variant of it; `list` lists them.",
 )
 def serve(  # noqa: PLR0917 - one parameter an option
@@ -572,7 +411,7 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
     if name != "list":
         click.echo(f"there is no {kind} {name!r}; there are:", err=True)
     for each, made in variants.items():
-        click.echo(f"{each:<48}{_deed(made)}")
+        click.echo(f"{each:<48}{deed(made)}")
     sys.exit(ExitCode.PASSED if name == "list" else ExitCode.USAGE)
 
 
@@ -584,7 +423,7 @@ def _list_unless_known(kind: str, name: str | None, variants: Mapping[str, type]
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Runs at once; two more than there are processors.")
 @click.option("-k", "keyword", default="", metavar="TEXT", help="Only the variants whose names contain the text.")
 @click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often to try each.")
-@click.option("--json", "matrix", type=_FILE, metavar="FILE", help="Write what came of each, for `certify --selftest`.")
+@click.option("--json", "matrix", type=FILE, metavar="FILE", help="Write what came of each, for `certify --selftest`.")
 def selftest(  # noqa: PLR0917 - one parameter an option
     depth: str, seed: int, jobs: int | None, keyword: str, times: int, matrix: Path | None
 ) -> None:
@@ -602,8 +441,8 @@ def selftest(  # noqa: PLR0917 - one parameter an option
 
 
 @main.command()
-@click.argument("old", type=_ANY)
-@click.argument("new", type=_ANY)
+@click.argument("old", type=ANY)
+@click.argument("new", type=ANY)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def diff(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
     r"""Say what has changed between two runs, and fail where something got worse.
@@ -630,7 +469,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001 - click p
 
 
 @main.command()
-@_targeted
+@targeted
 @click.option(
     "--profile",
     type=click.Choice(["core", "ext"]),
@@ -638,11 +477,11 @@ def diff(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001 - click p
     show_default=True,
     help="The rows of the contract, or those of the surrounding documentation too.",
 )
-@click.option("--key", type=_FILE, metavar="FILE", help="The private key to sign with; without one it is unsigned.")
-@click.option("--out", type=_FILE, metavar="FILE", help="Where the certificate goes; else among the results.")
-@click.option("--selftest", type=_FILE, metavar="FILE", help="What `selftest --json` wrote, to go with the evidence.")
+@click.option("--key", type=FILE, metavar="FILE", help="The private key to sign with; without one it is unsigned.")
+@click.option("--out", type=FILE, metavar="FILE", help="Where the certificate goes; else among the results.")
+@click.option("--selftest", type=FILE, metavar="FILE", help="What `selftest --json` wrote, to go with the evidence.")
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
-@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
+@click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
 def certify(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -680,9 +519,9 @@ def certify(  # noqa: PLR0917 - one parameter an option
 
 
 @main.command()
-@click.argument("certificate", type=_FILE)
-@click.option("--bundle", type=_FILE, metavar="FILE", help="The evidence; else the archive of its name beside it.")
-@click.option("--key", type=_FILE, metavar="FILE", help="The public key of whoever should have signed it.")
+@click.argument("certificate", type=FILE)
+@click.option("--bundle", type=FILE, metavar="FILE", help="The evidence; else the archive of its name beside it.")
+@click.option("--key", type=FILE, metavar="FILE", help="The public key of whoever should have signed it.")
 def verify(certificate: Path, bundle: Path | None, key: Path | None) -> None:
     r"""Check a certificate, offline: signature, digests, completeness, and its evidence, judged again.
 
@@ -715,7 +554,7 @@ def verify(certificate: Path, bundle: Path | None, key: Path | None) -> None:
 
 
 @main.command()
-@click.argument("name", type=_ANY)
+@click.argument("name", type=ANY)
 def keygen(name: Path) -> None:
     r"""Make a pair of Ed25519 keys: NAME.pem to sign with, for your eyes alone, and NAME.pub.pem to give away.
 
@@ -734,19 +573,19 @@ def keygen(name: Path) -> None:
 
 
 @main.command()
-@click.argument("journal", type=_FILE)
-@click.option("--html", type=_FILE, metavar="FILE", help="A page that loads nothing.")
-@click.option("--markdown", type=_FILE, metavar="FILE", help="For the summary of a CI job.")
-@click.option("--json", type=_FILE, metavar="FILE", help="As openapi/summary.schema.json has it.")
-@click.option("--junit", type=_FILE, metavar="FILE", help="JUnit XML, a test case a requirement.")
-@click.option("--ctrf", type=_FILE, metavar="FILE", help="CTRF, a test a requirement.")
-@click.option("--sarif", type=_FILE, metavar="FILE", help="SARIF 2.1.0, a result for each row that is broken.")
-@click.option("--har", type=_FILE, metavar="FILE", help="HAR 1.2, every exchange.")
-@click.option("--badge", type=_FILE, metavar="FILE", help="An SVG image of one line.")
-@click.option("--annotations", type=_FILE, metavar="FILE", help="GitHub's workflow commands, a line a broken row.")
-@click.option("--allure", type=_FOLDER, metavar="DIR", help="Allure results.")
+@click.argument("journal", type=FILE)
+@click.option("--html", type=FILE, metavar="FILE", help="A page that loads nothing.")
+@click.option("--markdown", type=FILE, metavar="FILE", help="For the summary of a CI job.")
+@click.option("--json", type=FILE, metavar="FILE", help="As openapi/summary.schema.json has it.")
+@click.option("--junit", type=FILE, metavar="FILE", help="JUnit XML, a test case a requirement.")
+@click.option("--ctrf", type=FILE, metavar="FILE", help="CTRF, a test a requirement.")
+@click.option("--sarif", type=FILE, metavar="FILE", help="SARIF 2.1.0, a result for each row that is broken.")
+@click.option("--har", type=FILE, metavar="FILE", help="HAR 1.2, every exchange.")
+@click.option("--badge", type=FILE, metavar="FILE", help="An SVG image of one line.")
+@click.option("--annotations", type=FILE, metavar="FILE", help="GitHub's workflow commands, a line a broken row.")
+@click.option("--allure", type=FOLDER, metavar="DIR", help="Allure results.")
 @click.option("--judge", "anew", is_flag=True, help="Judge the run again before, with the checks of this version.")
-@_gated
+@gated
 def report(journal: Path, *, anew: bool, gate: str, fail_on_inconclusive: bool, **forms: Path | None) -> None:
     r"""Write a recorded run down in other forms; nothing is sent.
 
@@ -767,7 +606,7 @@ def report(journal: Path, *, anew: bool, gate: str, fail_on_inconclusive: bool, 
 
 
 @main.command()
-@click.argument("file", type=_FILE, default="staging.toml")
+@click.argument("file", type=FILE, default="staging.toml")
 @click.option("--base-url", metavar="URL", help="Where the API is; else CONFORMANCE_BASE_URL.")
 @click.option("--owner-key", metavar="VARIABLE", help="Name of the variable with the key that submits and cancels.")
 @click.option("--other-key", metavar="VARIABLE", help="Name of the variable with a key of another account.")
@@ -776,8 +615,8 @@ def report(journal: Path, *, anew: bool, gate: str, fail_on_inconclusive: bool, 
 @click.option(
     "--like",
     metavar="NAME",
-    callback=_ready_profile,
-    shell_complete=_complete_ready,
+    callback=ready_profile,
+    shell_complete=complete_ready,
     help="Copy a ready profile instead: bytespike (the API itself), behind-a-prefix, get-query, x-api-key, …",
 )
 @click.option("--overwrite", is_flag=True, help="Let FILE be replaced.")
@@ -820,10 +659,10 @@ def _ask(question: str, usual: str) -> str:
 
 
 @main.command()
-@_targeted
-@_by_contract
+@targeted
+@by_contract
 @click.option("--free", is_flag=True, help="Leave out what submits tasks: the way into each state.")
-@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
+@click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="For the journal.")
 def doctor(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -891,13 +730,13 @@ def completion(shell: str) -> None:
 
 
 @main.command()
-@_targeted
-@_by_contract
+@targeted
+@by_contract
 @click.option("--users", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Users at once, in all.")
 @click.option(
     "--time",
     "seconds",
-    callback=_seconds,
+    callback=duration,
     default="60s",
     show_default=True,
     metavar="TIME",
@@ -905,13 +744,13 @@ def completion(shell: str) -> None:
 )
 @click.option("--spawn-rate", type=click.FloatRange(0.1, 100), default=25.0, show_default=True, help="Users a second.")
 @click.option("--workers", type=click.IntRange(0, 64), default=0, help="Share the users out to so many processes.")
-@click.option("--master", callback=_address, metavar="HOST:PORT", help="Where workers on other machines are to come.")
+@click.option("--master", callback=address, metavar="HOST:PORT", help="Where workers on other machines are to come.")
 @click.option("--expect", type=click.IntRange(0, 1000), default=0, help="Wait for so many workers of other machines.")
-@click.option("--worker", callback=_address, metavar="HOST:PORT", help="Take users from the master of another machine.")
+@click.option("--worker", callback=address, metavar="HOST:PORT", help="Take users from the master of another machine.")
 @click.option("--seed", type=int, help="Have the users choose as in an earlier soak.")
-@click.option("--report-dir", type=_FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
-@_varied("Soak")
-@_gated
+@click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")
+@varied("Soak")
+@gated
 def soak(  # noqa: PLR0917 - one parameter an option
     target: Path | None,
     base_url: str | None,
@@ -971,7 +810,7 @@ def soak(  # noqa: PLR0917 - one parameter an option
     asked = Asked(
         target=target,
         base_url=base_url,
-        overrides=(*_settings_of(stranger, fault), *overrides),
+        overrides=(*settings_of(stranger, fault), *overrides),
         contract=contract,
         seed=seed,
         report_dir=report_dir,

@@ -32,6 +32,7 @@ LAYERS: Final = (
         "examining",
         "selftest",
         "soak",
+        "options",
         "cli",
         "__main__",
     ),
@@ -42,7 +43,7 @@ PURE: Final = 3
 """So many layers know nothing of networks and test engines."""
 
 REFERENCE: Final = "reference"
-MEETS_THE_REFERENCE: Final = {"cli", "plugin", "selftest"}
+MEETS_THE_REFERENCE: Final = {"cli", "options", "plugin", "selftest"}
 ENGINES: Final = {"httpx", "socket", "urllib3", "requests", "pytest", "hypothesis", "schemathesis", "starlette"}
 DOORS: Final = {
     "httpx": "target.client",
