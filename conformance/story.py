@@ -83,12 +83,18 @@ class Moment:
         request = self.exchange.request
         if request.operation is Operation.CANCEL and request.method != "POST":
             return frozenset({Refusal.ANY})  # R13
+        tasks = [task for task in self.story.tasks if not self._was_over_before(task)]
         if not request.keyed:
-            return effects_without_key(request.named, self.story.tasks)
-        found = effects(request.named, self.role, self.story.tasks)
+            return effects_without_key(request.named, tasks)
+        found = effects(request.named, self.role, tasks)
         if any(self.exchange.sent_at < self.story.known_at(task) for task in _acted_on(found)):
             return found | {Refusal.TASK_NOT_FOUND}  # it raced the submit
         return found
+
+    def _was_over_before(self, task: Task) -> bool:
+        """Whether the target had answered for good when the submit of `task` left: then it meant no such task."""
+        over = self.exchange.answer is not None and not self.exchange.unavailable
+        return over and task.submitted_at is not None and self.exchange.ended_at <= task.submitted_at
 
     @cached_property
     def task(self) -> Task | None:
@@ -194,8 +200,10 @@ class Moment:
         return self.shown is not None and self.shown.get("task_id") == task.task_id
 
     def mentions(self, task: Task) -> bool:
-        """Whether one of the identifiers is, to the letter, one of the task's."""
-        return any(value in task.identifiers for value in self.exchange.request.named.given if isinstance(value, str))
+        """Whether one of the identifiers is, to the letter, one of the task's, which may have been there by then."""
+        return not self._was_over_before(task) and any(
+            value in task.identifiers for value in self.exchange.request.named.given if isinstance(value, str)
+        )
 
     def before(self, task: Task) -> States:
         """The states that `task` may have been in when this exchange began."""

@@ -406,6 +406,28 @@ def test_identifiers_match_to_the_letter(identifier: str, near: str) -> None:
         assert tale.judged("IDENT-11") == judged
 
 
+@pytest.mark.parametrize(("misled", "judged"), [(False, "held"), (True, "broken")])
+def test_a_look_alike_means_nothing_before_it_is_submitted(misled: bool, judged: str) -> None:
+    """What a call named is judged by the tasks that were there, not by one that bears the name later (IDENT-11)."""
+    tale = Tale()
+    task = tale.submitted(out="rénder", holds=60)
+    tale.cancel({"out_task_id": "re\u0301nder"}, answer=showing(task, "cancelled") if misled else NOT_FOUND)
+    tale.submitted(out="re\u0301nder", holds=60)
+    assert tale.judged("IDENT-11") == judged
+    assert tale.judged("IDENT-12") == "silent"
+
+
+@pytest.mark.parametrize("answer", [None, UNAVAILABLE])
+def test_a_call_without_an_answer_may_mean_what_is_submitted_after_it(answer: Told) -> None:
+    """It may still be on its way, and cancel the task that bears the name by then (IDENT-10, STATE-7)."""
+    tale = Tale()
+    tale.cancel({"out_task_id": "render"}, answer=answer)
+    task = tale.submitted(out="render", holds=60)
+    tale.query(task, "cancelled")
+    assert tale.judged("IDENT-10") == "silent"
+    assert tale.judged("STATE-7") != "broken"
+
+
 @pytest.mark.parametrize("identifier", ["Straße 7", "渲染-1", "a/b?c", "x" * 300, "a\0b", " ", "null", "🎬"])
 @pytest.mark.parametrize(("answer", "judged"), [("cancelled", "held"), (INVALID_PARAM, "broken"), (None, "undecided")])
 def test_an_odd_identifier_that_submit_took_cancels_its_task(identifier: str, answer: Any, judged: str) -> None:  # noqa: ANN401
