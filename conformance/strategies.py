@@ -307,9 +307,15 @@ EXTRA_NAMES: Final = (
 
 def aliases(task_id: str, out_task_id: str | None) -> dict[str, object]:
     """Fields that nobody documented and a lenient reader may take for an identifier, with those of one task."""
+    recased: dict[str, object] = {**dict.fromkeys(("TASK_ID", "Task_Id"), task_id), "OUT_TASK_ID": out_task_id}
+    return {**recased, **synonyms(task_id, out_task_id)}
+
+
+def synonyms(task_id: str, out_task_id: str | None) -> dict[str, object]:
+    """Those aliases that no reader without regard to case takes for an identifier."""
     return {
-        **dict.fromkeys(("TASK_ID", "Task_Id", "taskId", "task-id", "id", "ID"), task_id),
-        **dict.fromkeys(("OUT_TASK_ID", "outTaskId"), out_task_id),
+        **dict.fromkeys(("taskId", "task-id", "id", "ID"), task_id),
+        "outTaskId": out_task_id,
         "task_ids": [task_id],
         "task": {"id": task_id, "task_id": task_id},
     }

@@ -33,6 +33,7 @@ from conformance.strategies import (
     near_misses,
     randoms,
     shaped,
+    synonyms,
 )
 from conformance.target.call import Call, by, in_plain_letters, naming
 from conformance.target.provision import AUTO, fresh_identifier
@@ -101,9 +102,10 @@ def test_naming_a_task_twice(teller: Teller, state: State, pair: str, turned: bo
 @pytest.mark.stories(6)
 @given(fields=st.dictionaries(st.sampled_from(EXTRA_NAMES), st.integers(), max_size=2))
 def test_naming_no_task(teller: Teller, fields: dict[str, int]) -> None:
-    """No body, an empty object, unrelated fields: while a task is there that could be taken for the one meant.
+    """No body, an empty object, unknown fields: while a task is there that could be taken for the one meant.
 
-    Beside a path an empty object says nothing more.
+    Some of those fields hold its identifiers, under names that nobody documented. Beside a path an empty object says
+    nothing more.
     """
     story = teller.story()
     task = story.task()
@@ -111,6 +113,8 @@ def test_naming_no_task(teller: Teller, fields: dict[str, int]) -> None:
     story.cancel(Call(body={}))
     story.query(task)
     story.cancel(Call(body=fields))
+    story.query(task)
+    story.cancel(Call(body=synonyms(task.task_id, task.out_task_id)))
     story.query(task)
     story.cancel(Call(path=task.task_id, body={}))
     story.query(task)

@@ -315,6 +315,20 @@ class CancelsNothingWhenUnnamed(Fault, Api):
         return self.answer_cancel(self.service.cancel(CancelCall(key, request.path_params.get("task_id"), body)))
 
 
+class TakesIdForTaskId(Fault, Service):
+    """Reads `id` where neither identifier is given."""
+
+    breaks = ("IDENT-6",)
+    also = (*OTHERS, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Guess what the caller meant."""
+        given = call.body.get("id")
+        if call.path is None and not set(IDENTIFIERS) & call.body.keys() and isinstance(given, str):
+            return Identifier("task_id", given)
+        return super().target(call)
+
+
 # --- IDENT-7, 8, 9: the path beside the body ---
 
 
