@@ -271,6 +271,9 @@ MALFORMED_TASK_IDS: Final = (
 WORDS_OF_PROGRAMS: Final = ("None", "null", "undefined", "constructor", "toString", "__proto__")
 """Strings that stand for nothing, or for what every object has, in one programming language or another."""
 
+TAKEN_FOR_NOTHING: Final = ("0", "false", "nil", "NULL", "NaN", "valueOf")
+"""Such strings too, but none of WORDS_OF_PROGRAMS: tasks take them for their names, and never give them back."""
+
 UNUSABLE_BESIDE: Final[tuple[object, ...]] = (0, False, 1, [], {"$ne": None})
 """Some of the WRONG_VALUES, of every kind that is neither null nor empty: wrong beside a usable identifier too."""
 

@@ -93,6 +93,19 @@ class FindsUnnamedTasksByWords(Fault, Service):
         return super().seek(call, identifier)
 
 
+class TakesZeroForNothing(Fault, Service):
+    """Refuses the `out_task_id` "0" with 400, as if none were given, though a task was submitted under it."""
+
+    breaks = ("IDENT-3",)
+    also = ACCEPTED
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Ask whether it is there by whether it counts as true."""
+        if call.path is None and call.body.get("out_task_id") == "0":
+            raise Refused.invalid("Send exactly one of task_id and out_task_id.", "out_task_id")
+        return super().target(call)
+
+
 class BreaksDownOnInheritedNames(Fault, Service):
     """Answers 500 to an identifier that is the name of something that every object has."""
 
