@@ -220,12 +220,22 @@ def _near(text: str) -> list[str]:
         f"{text}\0",
         f'"{text}"',
         f"{text}' OR '1'='1",
+        f"{text},{text}",
+        f"{text}.json",
+        f"{text}.",
+        f"{{{text}}}",
+        f"urn:uuid:{text}",
+        text.replace("-", ""),
+        text.translate(_FULL_WIDTH),
         text.encode("ascii", "ignore").decode(),
         text.encode("ascii", "replace").decode(),
         *_renumbered(text),
         *(text[:size] for size in (32, 36, 64, 128, 255, 256, 512) if len(text) > size),
         *(f"{text[:size]}~{text[size + 1 :]}" for size in (32, 64, 128, 255, 256) if len(text) > size),
     ]
+
+
+_FULL_WIDTH: Final = {code: code + 0xFEE0 for code in range(ord("!"), ord("~") + 1)}
 
 
 def _refolded(text: str) -> list[str]:
@@ -261,6 +271,7 @@ MALFORMED_TASK_IDS: Final = (
     "true",
     "latest",
     "all",
+    "*",
     "self",
     "test",
     "id-1",
@@ -405,6 +416,8 @@ SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
     "two slashes behind": lambda task_id: (f"{task_id}//", f"{task_id}//"),
     "a NUL behind": lambda task_id: (f"{task_id}\0", f"{task_id}%00"),
     "a percent sign behind": lambda task_id: (f"{task_id}%", f"{task_id}%25"),
+    "a percent sign alone": lambda task_id: (f"{task_id}%", f"{task_id}%"),
+    "a malformed escape": lambda task_id: (f"{task_id}%zz", f"{task_id}%zz"),
     "encoded twice": lambda task_id: (f"%{ord(task_id[0]):02x}{task_id[1:]}", f"%25{ord(task_id[0]):02x}{task_id[1:]}"),
     "a space behind": lambda task_id: (f"{task_id} ", f"{task_id}%20"),
     "a line's end behind": lambda task_id: (f"{task_id}\r\n", f"{task_id}%0D%0A"),

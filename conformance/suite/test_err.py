@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, METHODS, ODD, SPELLINGS, UNREADABLE, dealt, either, generated_bodies
-from conformance.target.call import Call, by, naming
+from conformance.target.call import Call, by, name_of, naming
 
 if TYPE_CHECKING:
     from conformance.teller import Teller
@@ -107,8 +107,7 @@ def test_naming_another_task_behind_the_path(teller: Teller, field: str, form: F
     story = teller.story()
     task, witness = story.task(), story.task()
     story.look()
-    name = witness.task_id if field == "task_id" else witness.out_task_id or ""
-    story.cancel(replace(by(form, task), suffix=f"?{urlencode({field: name})}"))
+    story.cancel(replace(by(form, task), suffix=f"?{urlencode({field: name_of(Form(field), witness)})}"))
     story.look()
     story.cancel(by(form, task))
     story.cancel(by(Form.PATH, witness))
@@ -157,13 +156,15 @@ def test_spelling_the_path_oddly(teller: Teller, spelling: str) -> None:
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
 @given(form=dealt((Form.TASK_ID, Form.OUT_TASK_ID)))
 def test_using_another_method(teller: Teller, method: str, state: State, form: Form) -> None:
-    """Every other method, on both routes, with the identifier of a task that lives."""
+    """Every other method, on both routes, with the identifier of a task that lives; in a query behind the path, too."""
     story = teller.story()
     task = story.task(state)
     for each in (Form.PATH, form):
         call = by(each, task)
         story.query(task)
         story.cancel(Call(path=call.path, body=call.body, method=method))
+    story.query(task)
+    story.cancel(Call(suffix=f"?{urlencode({form.value: name_of(form, task)})}", method=method))
     story.query(task)
     for each in FORMS:
         story.cancel(by(each, task))

@@ -62,6 +62,11 @@ def by(form: Form, task: Task) -> Call:
     return Call(body={"task_id": task.task_id})
 
 
+def name_of(form: Form, task: Task) -> str | None:
+    """The identifier of `task` that goes with a form."""
+    return task.out_task_id if form is Form.OUT_TASK_ID else task.task_id
+
+
 def in_plain_letters(call: Call) -> Call:
     """The same call, its body in UTF-8 without an escape for any letter."""
     return replace(call, body=ABSENT, raw=json.dumps(call.body, ensure_ascii=False).encode())
