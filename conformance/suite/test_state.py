@@ -27,6 +27,7 @@ _TRIOS = (
     (State.RUNNING, State.PENDING, State.PENDING),
     (State.RUNNING, State.RUNNING, State.PENDING),
 )
+_PARTS = ("-1", "_2", ".3", ":4", "/5")
 
 
 @pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-5", "STATE-6")
@@ -78,7 +79,7 @@ def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form
 
 
 @pytest.mark.aims("STATE-7")
-@pytest.mark.stories(2)
+@pytest.mark.stories(3)
 @pytest.mark.parametrize("states", _TRIOS)
 @given(
     form=dealt(FORMS),
@@ -88,14 +89,33 @@ def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form
 def test_cancelling_one_of_three(
     teller: Teller, states: tuple[State, State, State], form: Form, similar: str, chosen: int
 ) -> None:
-    """Of three tasks with the same parameters, submitted together, one is cancelled and the others go on."""
+    """Of three tasks with the same parameters, submitted together, one is cancelled and the others go on.
+
+    Their names have one head or one tail, or they have none.
+    """
     story = teller.story()
     stem = fresh_identifier()
     names = {"head": "{0}-{1}", "tail": "{1}-{0}", "none": ""}
-    made = [names[similar].format(stem, index) or AUTO for index in range(3)]
+    made = [names[similar].format(stem, index) or None for index in range(3)]
     tasks = [story.task(state, out=out) for state, out in zip(states, made, strict=True)]
     story.look()
     story.cancel(by(form, tasks[chosen]))
+    story.look()
+    story.verify()
+
+
+@pytest.mark.aims("STATE-7")
+@pytest.mark.stories(3)
+@given(form=dealt(FORMS))
+def test_cancelling_the_head_of_a_series(teller: Teller, form: Form) -> None:
+    """A task is cancelled whose `out_task_id` others go on from, as the parts of a series are named."""
+    story = teller.story()
+    stem = fresh_identifier()
+    task = story.task(out=stem)
+    for part in _PARTS:
+        story.named(f"{stem}{part}")
+    story.look()
+    story.cancel(by(form, task))
     story.look()
     story.verify()
 

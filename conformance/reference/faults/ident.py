@@ -388,6 +388,20 @@ class FallsBackToTheBody(Fault, Service):
         return super().seek(call, identifier)
 
 
+class FallsBackFromMalformedPaths(Fault, Service):
+    """Acts on the body's `task_id` where the path's is not made like one."""
+
+    breaks = ("IDENT-8",)
+    also = (*OTHERS, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Take what looks right."""
+        inside = call.body.get("task_id")
+        if call.path is not None and not call.path.startswith("task_") and isinstance(inside, str) and inside:
+            return Identifier("task_id", inside)
+        return super().target(call)
+
+
 class CancelsTheOutTaskIdsTaskToo(Fault, Service):
     """Acts on the path's task, and on the one of the body's `out_task_id` too."""
 

@@ -501,6 +501,21 @@ class CancelsOnGet(Fault, _Obliging):
     methods = ("GET",)
 
 
+class CancelsOnGetWithAQuery(Fault, Api):
+    """Cancels on GET what the query names."""
+
+    breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+
+    def handler(self, request: Request) -> Handler:
+        """Make a body of the query."""
+        named = dict(request.query_params)
+        if request.method == "GET" and request.url.path.endswith("/cancel") and named:
+            request.scope["method"] = "POST"
+            request._body = json.dumps(named).encode()  # noqa: SLF001 - starlette has no setter
+        return super().handler(request)
+
+
 class CancelsOnDelete(Fault, _Obliging):
     """Cancels on DELETE."""
 

@@ -144,6 +144,20 @@ class TakesOutTaskIdsForTaskIds(Fault, Service):
         return super().seek(call, identifier)
 
 
+class FindsEndedTasksByTheOtherField(Fault, Service):
+    """Finds a task that has ended by its `out_task_id` in the path, too."""
+
+    breaks = ("IDENT-12",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Look into an archive that has one index."""
+        task = self.find(call.key, Identifier("out_task_id", identifier.value))
+        if call.path is not None and task is not None and task.due is None:
+            return task
+        return super().seek(call, identifier)
+
+
 class CallsMalformedTaskIdsInvalid(Fault, Service):
     """Answers 400 to a task id that is not well-formed."""
 
@@ -317,6 +331,18 @@ class FoldsTaskIds(Fault, _Sloppy):
         return given.lower() == kept.lower()
 
 
+class ReadsWrappedTaskIds(Fault, _Sloppy):
+    """Takes the braces, the prefix of a URN and the ending `.json` off a task id."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    fields = ("task_id",)
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what parsers of ids leave."""
+        return given.strip("{}").removeprefix("urn:uuid:").removesuffix(".json") == kept
+
+
 class NormalisesIdentifiers(Fault, _Sloppy):
     """Takes one Unicode spelling of an identifier for another."""
 
@@ -434,6 +460,32 @@ class TakesTrueForAny(Fault, _Guessing):
     def means_any(self, value: object) -> bool:
         """Recognise true."""
         return value is True
+
+
+class BreaksDownOnTwoNulls(Fault, Service):
+    """Answers 500 where both identifiers are null."""
+
+    breaks = ("IDENT-14", "ERR-1")
+    also = ("ERR-7",)
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Take it for granted that one of them is a string."""
+        if call.path is None and [call.body.get(field, call) for field in IDENTIFIERS] == [None, None]:
+            raise TypeError
+        return super().target(call)
+
+
+class MissesTasksBesideNull(Fault, Service):
+    """Answers 404 to an `out_task_id` beside a `task_id` of null."""
+
+    breaks = ("IDENT-14", "ERR-1")
+    also = ("ERR-7",)
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Look for null, as it is there."""
+        if call.path is None and call.body.get("out_task_id") and call.body.get("task_id", call) is None:
+            raise Refused.unknown_task()
+        return super().target(call)
 
 
 class ReadsNumbersAsIdentifiers(Fault, Service):

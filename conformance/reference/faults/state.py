@@ -404,6 +404,47 @@ class CancelsTheSeries(Fault, Service):
         return super().stop(call, task)
 
 
+class CancelsTheParts(Fault, Service):
+    """Cancels with a task those whose `out_task_id` goes on from its own."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take a name for that of a batch."""
+        for other in live_tasks_of(self.store, call.key) if task.out_id and task.due is not None else []:
+            if other.id != task.id and (other.out_id or "").startswith(task.out_id or ""):
+                super().stop(call, other)
+        return super().stop(call, task)
+
+
+class CancelsUnnamedNeighbours(Fault, Service):
+    """Cancels with a task that has no `out_task_id` the other such tasks of the same work."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Tell tasks apart by their names and their work alone."""
+        for other in live_tasks_of(self.store, call.key) if task.out_id is None and task.due is not None else []:
+            if other.id != task.id and other.out_id is None and other.work == task.work:
+                super().stop(call, other)
+        return super().stop(call, task)
+
+
+class ForcesEndedTasks(Fault, Service):
+    """Makes a failed task a cancelled one where the call insists by `force`."""
+
+    breaks = ("STATE-4",)
+    also = (*EFFECTS, *SHAPES, *MONEY, "IDENT-15")
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Obey."""
+        if task.status == "failed" and call.body.get("force") is True:
+            return overwrite(self.store, task, status="cancelled")
+        return super().stop(call, task)
+
+
 # --- STATE-8: again ---
 
 
