@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from conformance.target.callback import Subscription
     from conformance.target.credentials import Credential
 
+    _Send = Callable[[str, dict[str, object]], list[Exchange]]
+
 _FORMS: Final = (Form.PATH, Form.TASK_ID, Form.OUT_TASK_ID)
 _SHARED: Final = {State.COMPLETED, State.FAILED}
 _HOLDS_LONG: Final = 15.0
@@ -222,14 +224,14 @@ class Telling:
         self._adopt(stage)
         return stage.task
 
-    def named(self, out_task_id: str, *, role: str = "owner") -> Task | None:
+    def named(self, out_task_id: str, *, role: str = "owner", send: _Send | None = None) -> Task | None:
         """A pending task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
 
         Raises:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._submit(State.PENDING, role=role, out_task_id=out_task_id)
+            stage = self._submit(State.PENDING, role=role, out_task_id=out_task_id, send=send)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:
@@ -237,6 +239,17 @@ class Telling:
             return None
         self._adopt(stage)
         return stage.task
+
+    def submit_again(self, task: Task) -> None:
+        """Send the submit of a task that has an `out_task_id` once more, to the letter; nothing, if a hook made it.
+
+        Raises:
+            OutOfReach: the budget is spent.
+        """
+        submits = [each.request for each in self._stages[task.task_id].exchanges]
+        if task.out_task_id is not None and submits and isinstance(body := submits[0].document, dict):
+            client = self._run.client
+            self.named(task.out_task_id, role=task.role, send=lambda role, _: client.submit(self.number, role, body))
 
     def again(self, task: Task, like: State, *, variant: int) -> None:
         """Submit the work of a cancelled task anew, with the parameters of another variant, and wait for it to run.
@@ -265,7 +278,7 @@ class Telling:
         out_task_id: str | None,
         after: str | None = None,
         variant: int | None = None,
-        send: Callable[[str, dict[str, object]], list[Exchange]] | None = None,
+        send: _Send | None = None,
         callback_url: str | None = None,
     ) -> Stage:
         try:

@@ -43,7 +43,7 @@ def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, look
     story.query(task, fresh=True)
     story.query(task, form=Form.OUT_TASK_ID, fresh=True)
     if task.out_task_id is not None:
-        story.named(task.out_task_id)
+        story.submit_again(task)
         story.query(task)
     story.verify()
 
