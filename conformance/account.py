@@ -314,13 +314,13 @@ def noise(story: Story) -> str:
     """What moved an account while nothing of ours was under way, if anything did and no task of ours explains it.
 
     Consecutive readings with nothing but queries between them are an idle window. A movement in one that is the sum of
-    up to three amounts of the story's own tasks is a late effect of theirs, and no noise. So is one of any amount that
-    they may have cost, where it comes whenever cancelled tasks would have ended, at least twice, and at no other time.
+    up to three amounts of the story's own tasks, of those that ended last before it, is a late effect of theirs, and no
+    noise. So is one of any amount that they may have cost, where it comes whenever cancelled tasks would have ended, at
+    least twice, and at no other time.
     """
-    amounts = {each for task in story.tasks for each in _amounts(story, task)}
     for (role, _), series in readings(story).items():
         windows = [Window(first, last) for first, last in pairwise(series) if not _busy(story, first, last)]
-        moved = [each for each in windows if abs(each.spent) > each.slack(_NOTHING) and not _is_sum(each, amounts)]
+        moved = [each for each in windows if abs(each.spent) > each.slack(_NOTHING) and not _is_sum(story, each)]
         if moved and not (len(moved) >= _COINCIDENCES and all(_may_be_late(story, each) for each in moved)):
             return f"the account of {role} moved by {moved[0].spent} credits while nothing of ours was under way"
     return ""
@@ -361,17 +361,35 @@ def _busy(story: Story, first: Reading, last: Reading) -> bool:
 
 def _amounts(story: Story, task: Task) -> set[Decimal]:
     """The amounts that a task may move late: what it shows, and the difference where a hold is partly refunded."""
-    shown = [moment.shown for moment in (*sightings(story, task), *story.reads_of(task)) if moment.shown]
+    seen = (*sightings(story, task), *story.reads_of(task), *story.submits_showing(task))
+    shown = [moment.shown for moment in seen if moment.shown]
     values = [amount(each.get(name)) for each in shown for name in ("credits_used", "estimated_credits")]
     found = {abs(value) for value in values if value}
     return found | {abs(one - other) for one, other in combinations(found, 2)}
 
 
-def _is_sum(window: Window, amounts: set[Decimal]) -> bool:
-    some = [_NOTHING, *sorted(amounts)[:_MOST_AMOUNTS]]
+def _is_sum(story: Story, window: Window) -> bool:
+    some = [_NOTHING, *_lately_open(story, window)]
     slack = max(window.slack(each) for each in some)
     pairs = sorted({one + other for one in some for other in some})
     return any(_is_among(pairs, abs(window.spent) - one, slack) for one in some)
+
+
+def _lately_open(story: Story, window: Window) -> list[Decimal]:
+    """The amounts of so many tasks as are looked at: of those that were seen to end last before the window's end."""
+    ended = {task.task_id: sightings(story, task) for task in story.tasks}
+    latest = sorted(story.tasks, key=lambda task: _last_before(ended[task.task_id], window), reverse=True)
+    amounts: dict[Decimal, None] = {}
+    for task in latest:
+        if len(amounts) >= _MOST_AMOUNTS:
+            break
+        amounts |= dict.fromkeys(sorted(_amounts(story, task)))
+    return [*amounts][:_MOST_AMOUNTS]
+
+
+def _last_before(seen: list[Moment], window: Window) -> float:
+    ends = [each.exchange.ended_at for each in seen if each.exchange.ended_at <= window.last.sent_at]
+    return min(ends, default=-_NEVER)
 
 
 def _is_among(ordered: list[Decimal], value: Decimal, slack: Decimal) -> bool:

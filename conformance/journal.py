@@ -309,6 +309,13 @@ class Journal:
         rows = self.connection.execute("SELECT * FROM exchange WHERE number IN (SELECT ended FROM task WHERE ended)")
         return [_exchange(row) for row in rows]
 
+    def answered_submits(self) -> list[Exchange]:
+        """The submits that were answered with a 2xx, and so may show a price."""
+        rows = self.connection.execute(
+            "SELECT * FROM exchange WHERE operation = ? AND status BETWEEN 200 AND 299", (Operation.SUBMIT.value,)
+        )
+        return [_exchange(row) for row in rows]
+
     def live_tasks(self) -> list[Task]:
         """The tasks of the run that were never seen to be terminal."""
         rows = self.connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()

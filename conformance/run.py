@@ -266,10 +266,11 @@ class Run:
 
     def close_accounts(self) -> list[Judgement]:
         """Judge the account over the whole run: what broke. Others' movements are written down as noise."""
-        for task in self.journal.task_records():
-            if task.submitted_at is not None:
-                self.journal.cast(self._ledger, task)
-        for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits())}:
+        made = {task.task_id: task for task in self.journal.task_records() if task.submitted_at is not None}
+        for task in made.values():
+            self.journal.cast(self._ledger, task)
+        shown = [each for each in self.journal.answered_submits() if _shown_id(each) in made]
+        for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits(), *shown)}:
             self.journal.retell(self._ledger, number)
         story = self.journal.story(self._ledger, self.terms)
         if moved := noise(story):
@@ -365,3 +366,9 @@ def not_observable(profile: Profile) -> dict[str, str]:
     """The rows that the target cannot show, each with what its profile says of that."""
     absent = {each.capability.value: each.reason for each in profile.absent}
     return {row.id: f"{need}: {absent[need]}" for row in catalogue().values() for need in row.needs if need in absent}
+
+
+def _shown_id(exchange: Exchange) -> str | None:
+    document = exchange.answer.document if exchange.answer else None
+    task_id = document.get("task_id") if isinstance(document, dict) else None
+    return task_id if isinstance(task_id, str) else None

@@ -455,7 +455,7 @@ class Story:
 
     def submits_showing(self, task: Task) -> list[Moment]:
         """The submits whose answers show `task` in a known state."""
-        return [each for each in self.submits if each.state is not None and each.shows(task)]
+        return self._submits_by_answer.get(task.task_id, [])
 
     def stops_of(self, task: Task) -> list[Moment]:
         """The cancels and probes that may have taken effect on `task`."""
@@ -549,12 +549,11 @@ class Story:
 
     @cached_property
     def _stops_by_answer(self) -> dict[str, list[Moment]]:
-        found: dict[str, list[Moment]] = {}
-        for stop in (*self.cancels, *self.probes):
-            task_id = stop.shown.get("task_id") if stop.shown else None
-            if isinstance(task_id, str):
-                found.setdefault(task_id, []).append(stop)
-        return found
+        return _by_task_shown((*self.cancels, *self.probes))
+
+    @cached_property
+    def _submits_by_answer(self) -> dict[str, list[Moment]]:
+        return _by_task_shown(each for each in self.submits if each.state is not None)
 
     @cached_property
     def _known_at(self) -> dict[str, float]:
@@ -603,3 +602,12 @@ def _lies_between(moment: Moment, first: Moment, last: Moment) -> bool:
 
 def _acted_on(found: Effects) -> list[Task]:
     return [effect.task for effect in found if isinstance(effect, Acts)]
+
+
+def _by_task_shown(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
+    found: dict[str, list[Moment]] = {}
+    for moment in moments:
+        task_id = moment.shown.get("task_id") if moment.shown else None
+        if isinstance(task_id, str):
+            found.setdefault(task_id, []).append(moment)
+    return found

@@ -11,6 +11,8 @@ from told import INVALID_PARAM, UNAVAILABLE, Tale, showing, terms
 from conformance.account import Window, agrees, amount, charge, expected, noise, readings
 from conformance.lawful import Task
 
+LATE = "task_01HQX9F2P6Y80080VEX3CRZ8GX"
+
 
 def whole(tale: Tale, source: str = "document", role: str = "owner") -> Window:
     """The window from the first reading to the last."""
@@ -224,6 +226,21 @@ def test_a_late_effect_of_our_own_is_no_noise(moved: float) -> None:
     assert noise(tale.story) == ""
     tale.left(49.99)
     assert noise(tale.story)
+
+
+@pytest.mark.parametrize("moved", [0.1001, -0.1499])
+def test_a_late_effect_of_what_only_the_submit_showed_is_no_noise(moved: float) -> None:
+    """The price may stand in the answer of the submit alone; it counts, however many tasks have ended before."""
+    tale = Tale(alone=True)
+    for credits_ in range(1, 80):
+        early = tale.submitted("running")
+        tale.cancel(path=early, answer=showing(early, "cancelled", credits_used=credits_ / 1000))
+    task = tale.submitted("running", answer={"task_id": LATE, "status": "pending", "estimated_credits": 0.1499})
+    assert task.task_id == LATE
+    tale.cancel(path=task, answer=showing(task, "cancelled", credits_used=0.25))
+    for balance in (50, round(50 - moved, 4)):
+        tale.left(balance)
+    assert noise(tale.story) == ""
 
 
 def test_a_busy_window_tells_nothing_of_noise() -> None:
