@@ -425,7 +425,7 @@ SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
     "up and down": lambda task_id: (f"x/../{task_id}", f"x%2F..%2F{task_id}"),
     "bad UTF-8 behind": lambda task_id: (f"{task_id}\udcff", f"{task_id}%FF"),
     "a question mark": lambda task_id: (f"{task_id}?x=1", f"{task_id}%3Fx=1"),
-    "a hundred times": lambda task_id: (task_id * 100, task_id * 100),
+    "4,000 characters": lambda task_id: ((task_id * 4_000)[:4_000],) * 2,
 }
 """Odd paths for a task id: what they mean, and how they stand in the URL."""
 

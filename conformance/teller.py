@@ -224,14 +224,16 @@ class Telling:
         self._adopt(stage)
         return stage.task
 
-    def named(self, out_task_id: str, *, role: str = "owner", send: _Send | None = None) -> Task | None:
-        """A pending task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
+    def named(
+        self, out_task_id: str, *, role: str = "owner", like: State = State.PENDING, send: _Send | None = None
+    ) -> Task | None:
+        """A new task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
 
         Raises:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._submit(State.PENDING, role=role, out_task_id=out_task_id, send=send)
+            stage = self._submit(like, role=role, out_task_id=out_task_id, send=send)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:

@@ -20,6 +20,9 @@ from conformance.verdict import Judgement
 ENOUGH_LOOKS: Final = 6
 """Calls of each group that it takes to say that something separates them."""
 
+_TELLING: Final = 8
+"""Characters that an identifier has which no answer shows by chance."""
+
 ENOUGH_TIMES: Final = 40
 _FALSE_ALARMS: Final = 1e-6
 """Of one test. A run makes a few dozen at the most, and is to raise a false alarm once in 10,000 times at the most."""
@@ -48,6 +51,9 @@ def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
 @check("ISO-3")
 def foreign_and_unknown_look_alike(story: Story) -> Iterator[Judgement]:
     """Over many calls nothing separates the 404 for foreign tasks, or one of them, from that for unknown ones (R11)."""
+    for moment, task in _foreign(story, story.cancels):
+        if untold := _untold_identifier(moment, task):
+            yield broken(moment, "no word of a task that is not the caller's", f"its identifier {untold!r:.80}")
     for form, foreign, unknown in _groups(story):
         groups = [group for group in (foreign, *_by_name(foreign)) if _is_much(group, unknown, ENOUGH_LOOKS)]
         separated = ((group, separation(group, unknown)) for group in groups)
@@ -111,6 +117,16 @@ def foreign_and_refused_calls_move_no_account(story: Story) -> Iterator[Judgemen
             continue
         for role in payers(story, moment):
             yield from _stands_still(story, moment, role)
+
+
+def _untold_identifier(moment: Moment, task: Task) -> str:
+    """The identifier of a foreign task that the answer shows, and the call did not."""
+    answer, given = moment.exchange.answer, [value for value in moment.exchange.request.named.given if value]
+    if answer is None or moment.task is not None or not moment.refused:
+        return ""
+    text = answer.content.decode(errors="replace")
+    untold = [each for each in task.identifiers if len(each) >= _TELLING and not any(each in str(one) for one in given)]
+    return next((each for each in untold if each in text), "")
 
 
 def _stands_still(story: Story, moment: Moment, role: str) -> Iterator[Judgement]:

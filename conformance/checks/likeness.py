@@ -16,7 +16,7 @@ _VARIABLE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ][\d:.,+Z-]*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|\b(?=\w*\d)[\w-]{6,}\b|\d+"
 )
 _SHORTEST: Final = 3
-_PER_CONNECTION: Final = {"connection", "keep-alive", "age", "x-cache", "cf-cache-status", "set-cookie"}
+_PER_CONNECTION: Final = {"connection", "keep-alive", "age", "set-cookie"}
 
 
 def look(moment: Moment) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +115,7 @@ def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State, wa
     story.cancel(naming(form, _unknown(story, form, task)), role=REVOKED, fresh=True)
     other = revoked(teller.run.order.profile.auth.header)[way]
     former_tasks = [naming(form, former) for former in key.former_tasks if form is not Form.OUT_TASK_ID]
+    former_tasks += [replace(call, body={}) for call in former_tasks if form is Form.PATH]
     for call in former_tasks:
         story.cancel(call, role=REVOKED, fresh=True)
     for call in (by(form, task), *former_tasks):
@@ -151,10 +153,11 @@ def test_calling_with_the_valid_key(teller: Teller, form: Form, named: bool) -> 
 
 
 def _call_in_each_form(story: Telling, task: Task, credential: Credential) -> None:
-    """Without a valid key, cancel a task, and one that does not exist."""
+    """Without a valid key, cancel a task, and one that does not exist; by the path with a body, too."""
     for form in FORMS:
         story.cancel(by(form, task), credential=credential)
         story.cancel(naming(form, _unknown(story, form, task)), credential=credential)
+    story.cancel(Call(path=task.task_id, body={}), credential=credential)
 
 
 def _unknown(story: Telling, form: Form, task: Task) -> str:

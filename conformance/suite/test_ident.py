@@ -180,15 +180,17 @@ def test_naming_an_unknown_task(teller: Teller, form: Form, named: bool, tail: s
 
 @pytest.mark.aims("IDENT-3", "IDENT-10", "STATE-7")
 @pytest.mark.stories(2)
-@given(named=dealt((Form.OUT_TASK_ID, Form.TASK_ID)))
-def test_naming_a_task_before_it_is_submitted(teller: Teller, named: Form) -> None:
-    """A name is unknown to cancel; then a task is submitted under it, lives, and is cancelled by it."""
+@given(named=dealt((Form.OUT_TASK_ID, Form.TASK_ID)), like=dealt((State.PENDING, State.RUNNING)))
+def test_naming_a_task_before_it_is_submitted(teller: Teller, named: Form, like: State) -> None:
+    """A name is unknown to cancel; then a task is submitted under it, lives, perhaps starts, and is cancelled by it."""
     story = teller.story()
     name = fresh_identifier()
     for _ in range(2):
         story.cancel(naming(Form.OUT_TASK_ID, name))
-    task = story.named(name)
+    task = story.named(name, like=like)
     if task is not None:
+        if like is State.RUNNING:
+            story.wait(task)
         story.query(task, form=named)
         story.cancel(by(Form.OUT_TASK_ID, task))
         story.query(task)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from conformance.checks.iso import ENOUGH_TIMES
+from conformance.checks.iso import ENOUGH_LOOKS, ENOUGH_TIMES
 from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, hands, randoms
@@ -52,19 +52,33 @@ def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, tur
         story.verify()
 
 
+@pytest.mark.aims("ISO-2")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("form", FORMS)
+def test_cancelling_what_another_key_has_waiting(teller: Teller, form: Form) -> None:
+    """A task that waits is cancelled by another key, left alone, and looked at when it should long have gone on."""
+    for other in teller.others():
+        story = teller.story()
+        task = story.task(State.PENDING, like=State.FAILED)
+        story.cancel(by(form, task), role=other)
+        story.leave(task)
+        story.verify()
+
+
 @pytest.mark.aims("ISO-4")
 @pytest.mark.stories(3)
 @given(first=either(), form=dealt(FORMS))
 def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form) -> None:
-    """Two keys use one `out_task_id`: each cancels its own task only."""
+    """Two keys use one `out_task_id`: each cancels its own task only, also when that has ended and the other lives."""
     for other in teller.others():
         story, shared = teller.story(), fresh_identifier()
         mine, theirs = story.task(out=shared), story.named(shared, role=other)
         if theirs is None:
             raise OutOfReach(f"submit does not take one out_task_id for the keys of owner and {other}")
         for task in (mine, theirs) if first else (theirs, mine):
-            story.cancel(by(Form.OUT_TASK_ID, task), role=task.role)
-            story.look()
+            for _ in range(2):
+                story.cancel(by(Form.OUT_TASK_ID, task), role=task.role)
+                story.look()
         story.cancel(by(form, mine))
         story.look()
         story.verify()
@@ -108,6 +122,25 @@ def test_telling_foreign_from_unknown(
         for pair in zip(_shuffled(names, count, choice), _shuffled(unknown, count, choice), strict=True):
             calls = [naming(form, name) for name in choice.sample(pair, 2)]
             story.abreast(*(partial(story.cancel, call, role=other) for call in calls))
+        story.look()
+        story.cancel(by(form, own), role=other)
+        story.verify()
+
+
+@pytest.mark.aims("ISO-3")
+@pytest.mark.stories(3)
+@given(form=dealt(FORMS), choice=randoms)
+def test_telling_fresh_foreign_tasks_from_unknown(teller: Teller, form: Form, choice: Random) -> None:
+    """Foreign tasks that nobody has asked for yet, and unknown ones, each once, in turns: nothing tells them apart."""
+    for other in teller.others():
+        story = teller.story()
+        own = story.task(role=other)
+        for task in [story.task() for _ in range(ENOUGH_LOOKS + 1)]:
+            unknown = fresh_identifier() if form is Form.OUT_TASK_ID else story.unknown(task)
+            calls = [by(form, task), naming(form, unknown)]
+            choice.shuffle(calls)
+            for call in calls:
+                story.cancel(call, role=other)
         story.look()
         story.cancel(by(form, own), role=other)
         story.verify()

@@ -22,6 +22,7 @@ class Credential:
 _UNKNOWN: Final = "sk-byts-this-key-was-never-issued-0000"
 _QUOTED: Final = 'sk-byts-it\'s-"never"-issued-0000'
 _LONG: Final = f"sk-byts-{'0' * 300}"
+_TELLING: Final = 16
 
 
 def _spoiled(label: str, spoil: Callable[[str], str], shell: str) -> tuple[str, Callable[[str], str], str]:
@@ -33,15 +34,23 @@ def _other_letter(key: str) -> str:
     return f"{key[:middle]}{'b' if key[middle] != 'b' else 'c'}{key[middle + 1 :]}"
 
 
+def _without_its_prefix(key: str) -> str:
+    """What follows a prefix such as `sk-byts-`; a key that would be short without one loses a letter."""
+    rest = key.split("-", 2)[-1]
+    return rest if _TELLING <= len(rest) < len(key) else key[1:]
+
+
 def near_misses(key: str) -> tuple[str, ...]:
     """The spoiled keys that are nearly `key` and do not begin with most of it."""
-    return (_other_letter(key), key.swapcase())
+    return (_other_letter(key), key.swapcase(), key[1:], _without_its_prefix(key))
 
 
 _SPOILED: Final = (
     _spoiled("unknown", lambda _: _UNKNOWN, _UNKNOWN),
     _spoiled("truncated", lambda key: key[:-1], "${KEY%?}"),
     _spoiled("first half", lambda key: key[: len(key) // 2], "${KEY:0:${#KEY}/2}"),
+    _spoiled("first letter missing", lambda key: key[1:], "${KEY#?}"),
+    _spoiled("without its prefix", _without_its_prefix, "${KEY#*-*-}"),
     _spoiled("one letter more", lambda key: f"{key}0", "${KEY}0"),
     _spoiled("one letter changed", _other_letter, "$KEY_WITH_ONE_LETTER_CHANGED"),
     _spoiled("other case", str.swapcase, "${KEY~~}"),
@@ -54,20 +63,26 @@ _SCHEMES: Final = (
     ("Token", str, "$KEY"),
     ("Digest", str, "$KEY"),
     ("Negotiate", str, "$KEY"),
+    ("Bearers", str, "$KEY"),
 )
+_ALSO_IN_THE_OTHER_HEADER: Final = ("unknown", "truncated", "one letter changed", "other case")
 _WRONG_HEADERS: Final = ("x-auth-token", "api-key", "x-access-token", "proxy-authorization")
 
 
 def strangers(header: str) -> Mapping[str, Credential]:
     """Every way to show no valid key, by role, for a target whose keys come in `header`."""
     prefix = "Bearer " if header == "authorization" else ""
+    other, others_prefix = ("x-api-key", "") if header == "authorization" else ("authorization", "Bearer ")
     made = [Credential(f"{NOBODY}:none", lambda _: [], ())]
     for role, spoil, shell in _SPOILED:
         made.append(_carried(role, header, prefix, spoil, shell))
+        if role.removeprefix(f"{NOBODY}:") in _ALSO_IN_THE_OTHER_HEADER:
+            made.append(_carried(f"{role} in the other header", other, others_prefix, spoil, shell))
     for scheme, encode, shell in _SCHEMES if header == "authorization" else ():
         made.append(_carried(f"{NOBODY}:scheme {scheme}", header, f"{scheme} ", encode, shell))
     made += [_carried(f"{NOBODY}:in {name}", name, prefix, str, "$KEY") for name in _WRONG_HEADERS]
     made.append(_carried(f"{NOBODY}:empty", header, prefix, lambda _: "", ""))
+    made.append(_carried(f"{NOBODY}:empty in the other header", other, others_prefix, lambda _: "", ""))
     return {each.role: each for each in made}
 
 
