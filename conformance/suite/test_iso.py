@@ -52,19 +52,6 @@ def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, tur
         story.verify()
 
 
-@pytest.mark.aims("ISO-2")
-@pytest.mark.stories(1)
-@pytest.mark.parametrize("form", FORMS)
-def test_cancelling_what_another_key_has_waiting(teller: Teller, form: Form) -> None:
-    """A task that waits is cancelled by another key, left alone, and looked at when it should long have gone on."""
-    for other in teller.others():
-        story = teller.story()
-        task = story.task(State.PENDING, like=State.FAILED)
-        story.cancel(by(form, task), role=other)
-        story.leave(task)
-        story.verify()
-
-
 @pytest.mark.aims("ISO-4")
 @pytest.mark.stories(3)
 @given(first=either(), form=dealt(FORMS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -14,6 +15,7 @@ from conformance.life import prove_forms
 from conformance.states import State
 from conformance.strategies import FORMS
 from conformance.target.abreast import abreast
+from conformance.target.call import by
 from conformance.target.provision import OutOfReach
 from conformance.teller import Telling
 from conformance.verdict import Outcome
@@ -36,7 +38,8 @@ def test_having_each_form_accepted(teller: Teller) -> None:
 
 
 @pytest.mark.aims(
-    "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "NOTIFY-1", "NOTIFY-2"
+    *("STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "ISO-2"),
+    *("NOTIFY-1", "NOTIFY-2"),
 )
 @pytest.mark.last
 def test_looking_again(teller: Teller) -> None:
@@ -47,6 +50,8 @@ def test_looking_again(teller: Teller) -> None:
     run.read_accounts()
     if run.order.depth.watch and run.wanted({"STATE-2", "BILL-9"}):
         _leave_a_task_running(teller)
+    if run.order.depth.watch and run.wanted({"ISO-2"}):
+        _leave_tasks_to_other_keys(teller)
     looks = [(*each, (None, *FORMS)[index % 4]) for index, each in enumerate(run.worth_another_look())]
     looks.sort(key=lambda look: look[0])  # the soonest first, so that all share one wait
     found = abreast([partial(_look_again, teller, *look) for look in looks], run.breadth)
@@ -63,6 +68,17 @@ def _leave_a_task_running(teller: Teller) -> None:
     with suppress(OutOfReach):
         story.leave(story.task(State.RUNNING))
     story.verify()
+
+
+def _leave_tasks_to_other_keys(teller: Teller) -> None:
+    """Have tasks that wait when another key cancels them, and that should start and end as if nothing had been sent."""
+    for other, form in product(teller.run.order.profile.others, FORMS):
+        story = teller.story()
+        with suppress(OutOfReach):
+            task = story.task(State.PENDING, like=State.FAILED)
+            story.cancel(by(form, task), role=other)
+            story.leave(task)
+        story.verify()
 
 
 def _look_again(teller: Teller, instant: float, kept: Kept, form: Form | None) -> list[Judgement]:

@@ -138,6 +138,40 @@ class FoldsKeys(Fault, Lenient):
         return credentials(headers).lower() == key.lower()
 
 
+class FoldsKeysInXApiKey(Fault, Lenient):
+    """Takes no notice of case in a key that comes in `x-api-key`."""
+
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Compare small letters."""
+        return headers.get("x-api-key", "").lower() == key.lower()
+
+
+class ComparesTheEndsOfKeys(Fault, Lenient):
+    """Takes a key that lacks its first letter for the whole."""
+
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Compare as many characters from the end as were sent."""
+        shown = credentials(headers)
+        return key.endswith(shown) and len(shown) >= len(key) - 1
+
+
+class TakesSchemesThatGoOn(Fault, Lenient):
+    """Takes a key under a scheme that begins as `Bearer` does."""
+
+    breaks = ("AUTH-2",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Ask how it begins."""
+        return headers.get("authorization", "").lower().startswith("bearer") and credentials(headers) == key
+
+
 class MatchesKeysByPattern(Fault, Lenient):
     """Takes `%` in a key for a wildcard."""
 
@@ -319,6 +353,29 @@ class HonoursRevokedKeysUnderALowerScheme(Fault, Api):
     def authenticate(self, headers: Headers) -> str:
         """Know the list of revocations by the whole header."""
         return REVOKED if headers.get("authorization") == f"bearer {REVOKED}" else super().authenticate(headers)
+
+
+class HonoursRevokedKeysBesideABody(Fault, Api):
+    """Takes a revoked key for its own former tasks where the path names one and there is a body, too."""
+
+    breaks = ("AUTH-3",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Read the list of revocations only where nothing is to be read."""
+        unread = headers.get("content-type") is not None and credentials(headers) == REVOKED
+        return REVOKED if unread else super().authenticate(headers)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Find nothing else wrong with it."""
+        try:
+            if key == REVOKED and not request.path_params:
+                raise Refused.unknown_task()
+            return await super().cancel(key, request)
+        except Refused as refusal:
+            if key == REVOKED:
+                raise Refused("invalid_api_key", "This key is not valid.") from refusal
+            raise
 
 
 # --- AUTH-4, 5, 6: what the uninvited do and learn ---

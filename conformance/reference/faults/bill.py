@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
@@ -190,7 +190,9 @@ class CollectsTheEstimate(Fault, Service):
 
 
 class Owing(Service):
-    """Moves accounts some time after the cancel: a part of the service that faults build on."""
+    """Moves accounts so many microseconds after the cancel: a part of the service that faults build on."""
+
+    later: ClassVar[int] = LATER
 
     def __init__(self, store: Store, speed: float = 1.0) -> None:
         super().__init__(store, speed)
@@ -198,7 +200,7 @@ class Owing(Service):
 
     def owe(self, task: Task, amount: int) -> None:
         """Take `amount` in a while."""
-        self.debts.append((self.now() + LATER, task, amount))
+        self.debts.append((self.now() + self.later, task, amount))
 
     def tick(self) -> list[tuple[str, Document]]:
         """Take what is due."""
@@ -222,6 +224,12 @@ class RefundsLater(Fault, Owing):
             self.store.charge(task, rest)
             self.owe(task, -rest)
         return ended
+
+
+class RefundsInAMoment(RefundsLater):
+    """Takes the estimate when a running task is cancelled, and refunds the rest 30 ms later."""
+
+    later = 30_000
 
 
 class CollectsLater(Fault, Owing):

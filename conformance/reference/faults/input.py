@@ -13,7 +13,7 @@ from conformance.reference.app import Api, Handler
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, INVALID, MONEY, ODD, OTHERS, SHAPES
 from conformance.reference.refusal import Refused
-from conformance.reference.service import CancelCall, Document
+from conformance.reference.service import CancelCall, Document, Identifier, Service
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TWO_MEGABYTES: Final = 2 << 20
 _DEEP: Final = 1000
 _LONG: Final = 65_535
+_LONG_PATH: Final = 2_000
 _MALFORMED: Final = "The body is not well-formed JSON."
 
 
@@ -476,6 +477,19 @@ class BreaksDownOnLargeBodies(Fault, Api):
             return await super().content(request)
         except Refused as refusal:
             raise MemoryError from refusal
+
+
+class BreaksDownOnLongPaths(Fault, Service):
+    """Answers 500 to a task id of more than 2,000 characters in the path."""
+
+    breaks = ("ERR-7",)
+    also = (*ODD, "IDENT-11")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Fit it into a key of a cache."""
+        if len(call.path or "") > _LONG_PATH:
+            raise OverflowError
+        return super().target(call)
 
 
 # --- ERR-5: other methods ---

@@ -204,6 +204,16 @@ class CancelsForeignTasksAtTheirStart(Fault, Knowing):
         return self.store.cancel(moved, self.now(), self.second) if marked else moved
 
 
+class CancelsForeignNamesAtTheirStart(CancelsForeignTasksAtTheirStart):
+    """Answers 404 to the cancel of a foreign pending task by its `out_task_id`, and cancels it when it would start."""
+
+    def meet(self, met: Meeting) -> Document:
+        """Leave a mark under the name alone."""
+        if "out_task_id" not in met.call.body:
+            raise met.refusal
+        return super().meet(met)
+
+
 # --- ISO-3, 6: nothing to be learned ---
 
 
@@ -267,6 +277,56 @@ class TakesLongerOverForeignTasks(Fault, Knowing):
         raise met.refusal
 
 
+class NamesTheOtherIdentifier(Fault, Knowing):
+    """Names the `out_task_id` of a foreign task in the 404 where it was asked for by its task id."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Name it as its owner does."""
+        if "out_task_id" not in met.call.body and met.task.out_id:
+            raise Refused("task_not_found", f"No task matches {met.task.out_id}.", met.refusal.param)
+        raise met.refusal
+
+
+class TellsOnceWhoseItIs(Fault, Knowing):
+    """Says in the message of the 404 that the task belongs to another key, the first time that it is asked for."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._met: set[str] = set()
+
+    def meet(self, met: Meeting) -> Document:
+        """Have no answer ready."""
+        if met.task.id not in self._met:
+            self._met.add(met.task.id)
+            raise Refused("task_not_found", "The task belongs to another key.", met.refusal.param)
+        raise met.refusal
+
+
+class ShowsThatItWasLookedUp(Fault, Api):
+    """Tells by a header of caches, in the 404, that a foreign task was found."""
+
+    breaks = ("ISO-3",)
+    also = ("ISO-6", *UNKNOWN)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Keep what was found for all keys."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        try:
+            return self.answer_cancel(self.service.cancel(call))
+        except Refused as refusal:
+            if refusal.code != "task_not_found" or foreign(self.service.store, key, self.service.target(call)) is None:
+                raise
+            response = self.refuse(request, refusal)
+            response.headers["x-cache"] = "HIT"
+            return response
+
+
 # --- ISO-4, 5: one name, two names ---
 
 
@@ -283,6 +343,19 @@ class CancelsTheFirstOfThatName(Fault, Service):
             return own
         row = self.store.connection.execute(_FIRST, (identifier.value,)).fetchone()
         return self.moved(Task._make(row))
+
+
+class PrefersLiveTasksOfThatName(Fault, Service):
+    """Finds by `out_task_id`, where the caller's own task has ended, the task of another key that lives."""
+
+    breaks = ("ISO-4",)
+    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "IDEMP-5", "PARITY-2", "PARITY-4", "STATE-1", "STATE-3", "IDEMP-3")
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Look for something to do."""
+        own = super().seek(call, identifier)
+        twin = foreign(self.store, call.key, identifier) if identifier.field == "out_task_id" else None
+        return self.moved(twin) if twin is not None and twin.due is not None and own.due is None else own
 
 
 class CancelsAllOfThatName(Fault, Service):

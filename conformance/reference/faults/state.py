@@ -445,6 +445,39 @@ class ForcesEndedTasks(Fault, Service):
         return super().stop(call, task)
 
 
+class CancelsWhatWasNamedBefore(Fault, Service):
+    """Cancels a task at its start whose `out_task_id` was unknown to a cancel less than a second before its submit."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._asked: dict[tuple[str, str], int] = {}
+        self._marked: set[str] = set()
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Remember what came too early."""
+        try:
+            return super().seek(call, identifier)
+        except Refused:
+            self._asked[call.key, identifier.value] = self.now()
+            raise
+
+    def draft(self, key: str, body: Document) -> Task:
+        """See whether it was wanted any more."""
+        task = super().draft(key, body)
+        if self.now() - self._asked.get((key, task.out_id or ""), 0) < _SECOND:
+            self._marked.add(task.id)
+        return task
+
+    def moved(self, task: Task) -> Task:
+        """Look at the mark before starting."""
+        moved = super().moved(task)
+        marked = moved.status == "running" and moved.id in self._marked
+        return self.store.cancel(moved, self.now(), self.second) if marked else moved
+
+
 # --- STATE-8: again ---
 
 
