@@ -108,10 +108,10 @@ def _by_body(named: Named, look_up: _LookUp) -> Effects:
     if len(given) == 1:
         [(form, value)] = given.items()
         return look_up(value, form)
-    if any(value is None or value == "" for value in given.values()):  # R3; an empty string is as good as none
-        usable = [look_up(value, form) for form, value in given.items() if value]
-        empty: Effects = frozenset({Refusal.TASK_NOT_FOUND} if "" in given.values() else ())
-        return refused.union(empty, *usable)
+    if "" in given.values():
+        return refused | {Refusal.TASK_NOT_FOUND}  # R4
+    if None in given.values():
+        return refused.union(*(look_up(value, form) for form, value in given.items() if value is not None))  # R3
     return refused
 
 

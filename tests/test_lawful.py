@@ -47,7 +47,7 @@ def lawful(path: str | None = None, role: str = "owner", **fields: Any) -> set[o
         pytest.param({"task_id": ["a"]}, {INVALID}, id="R4 with a list"),
         pytest.param({"out_task_id": ""}, {INVALID, UNFOUND}, id="R4, empty"),
         pytest.param({"path": A.task_id, "task_id": 7}, {A, INVALID}, id="R4 beside the path"),
-        pytest.param({"task_id": "", "out_task_id": "render-2"}, {B, INVALID, UNFOUND}, id="R4 beside a usable one"),
+        pytest.param({"task_id": "", "out_task_id": "render-2"}, {INVALID, UNFOUND}, id="R4 beside a usable one"),
         pytest.param({"path": "boat"}, {UNFOUND, INVALID}, id="R5"),
         pytest.param({"path": UNKNOWN}, {UNFOUND}, id="unknown"),
         pytest.param({"out_task_id": "no-such"}, {UNFOUND}, id="an unknown out_task_id"),

@@ -512,6 +512,18 @@ class OverlooksFalsehoodBeside(Fault, Service):
         return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
 
 
+class OverlooksEmptyStringsBeside(Fault, Service):
+    """Takes an empty string beside a usable identifier for none."""
+
+    breaks = ("IDENT-14",)
+    also = (*OTHERS, "ERR-1", "ERR-7")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Leave out what says nothing."""
+        kept = {name: value for name, value in call.body.items() if value != "" or name not in IDENTIFIERS}
+        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+
+
 class OverlooksObjectsBeside(Fault, Service):
     """Takes what is no string, beside a usable identifier, for none."""
 
