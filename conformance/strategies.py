@@ -88,6 +88,7 @@ SHAPES: Final = {
     "like a task id": "task_{}",
     "like a ULID": "task_01HQX9{ULID}",
     "like a UUID": "5f0c1d2e-{}-4a5b",
+    "like a date": "2026-05-25T10:00:00Z-{}",
     "inner spaces": "my  render {}",
     "leading space": " {}",
     "trailing space": "{} ",
@@ -329,6 +330,7 @@ def synonyms(task_id: str, out_task_id: str | None) -> dict[str, object]:
     """Those aliases that no reader without regard to case takes for an identifier."""
     return {
         **dict.fromkeys(("taskId", "task-id", "id", "ID"), task_id),
+        **dict.fromkeys((" task_id", "task_id "), task_id),
         "outTaskId": out_task_id,
         "task_ids": [task_id],
         "task": {"id": task_id, "task_id": task_id},

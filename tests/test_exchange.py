@@ -1,6 +1,7 @@
 """Requests and answers are read as what they are, however hostile."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -29,7 +30,7 @@ def cancel(
         operation=Operation.CANCEL,
         role="owner",
         method="POST",
-        url="https://target.example/v1/tasks/cancel",
+        url=f"https://target.example/v1/tasks/cancel{'' if path_id is None else f'/{path_id}'}",
         headers=headers if content else (),
         content=content,
         path_id=path_id,
@@ -194,3 +195,21 @@ def test_a_loss_and_an_overload_are_no_answer_of_the_targets_own(status: int | N
     answer = None if status is None else Answer(status=status)
     exchange = Exchange(number=1, request=cancel(), sent_at=0, ended_at=1, answer=answer)
     assert exchange.unavailable is (status not in {200, 404, 500})
+
+
+@pytest.mark.parametrize(
+    ("path_id", "written", "odd"),
+    [
+        ("0a1", "0a1", False),
+        ("0a1", "%30a1", True),
+        ("0a1", "%30%61%31", True),
+        ("a b", "a%20b", False),
+        ("a.b", "a%2eb", True),
+        ("a/", "a/", True),
+        ("a", "a?x=1", True),
+    ],
+)
+def test_a_path_that_is_spelled_in_an_unusual_way_is_odd(path_id: str, written: str, odd: bool) -> None:
+    """An escape that nobody needs, also where it ends as what it stands for begins (R18)."""
+    request = replace(cancel(path_id=path_id), url=f"http://127.0.0.1/v1/tasks/cancel/{written}")
+    assert request.named.odd is odd

@@ -88,6 +88,8 @@ def bodies_too_large_are_refused(story: Story) -> Iterator[Judgement]:
         content = moment.exchange.request.content
         if content is None or len(content) <= story.terms.most_bytes:
             continue
+        if moment.exchange.request.path_id is not None and moment.status == OK:
+            continue  # beside a path no body is asked for
         if moment.unavailable:
             yield unavailable(moment)
             continue

@@ -121,14 +121,21 @@ def test_naming_another_task_behind_the_path(teller: Teller, field: str, form: F
 )
 @given(chunked=either())
 def test_sending_a_large_body(teller: Teller, surplus: int, chunked: bool) -> None:
-    """A body of just the documented size, a byte less, a byte more: its identifier is the witness's."""
+    """A body of just the documented size, a byte less, a byte more: it names a task that lives.
+
+    What is too large also comes beside a path, where a target may overlook it.
+    """
     story = teller.story()
-    task = story.task()
-    story.query(task)
+    task, other = story.task(), story.task()
+    story.look()
     size = teller.run.order.contract.most_bytes + surplus
     head = json.dumps({"task_id": task.task_id, "note": ""}).encode()
-    story.cancel(Call(raw=head[:-2] + b"x" * (size - len(head)) + head[-2:], chunked=chunked))
+    large = head[:-2] + b"x" * (size - len(head)) + head[-2:]
+    story.cancel(Call(raw=large, chunked=chunked))
     story.query(task)
+    if surplus > 0:
+        story.cancel(Call(path=other.task_id, raw=large.replace(b"task_id", b"comment", 1), chunked=chunked))
+        story.query(other)
     story.cancel(by(Form.TASK_ID, task))
     story.cancel(by(Form.OUT_TASK_ID, task))
     story.verify()

@@ -146,7 +146,7 @@ def test_naming_another_task_in_the_body(teller: Teller, state: State, path: str
 
 @pytest.mark.aims("IDENT-9")
 @pytest.mark.stories(2)
-@pytest.mark.parametrize("path", ["own", "same", "unknown", "own, and a third"])
+@pytest.mark.parametrize("path", ["own", "same", "unknown", "malformed", "own, and a third"])
 @given(state=dealt((State.PENDING, State.CANCELLED)))
 def test_naming_an_out_task_id_beside_the_path(teller: Teller, path: str, state: State) -> None:
     """The path names one task, or none, and the body's `out_task_id` another, or the same; its `task_id` a third."""
@@ -157,8 +157,8 @@ def test_naming_an_out_task_id_beside_the_path(teller: Teller, path: str, state:
     if path == "own, and a third":
         body["task_id"] = story.task().task_id
     story.look()
-    identifier = story.unknown(task) if path == "unknown" else task.task_id
-    story.cancel(Call(path=identifier, body=body))
+    named = {"unknown": story.unknown(task), "malformed": "no-such-task"}.get(path, task.task_id)
+    story.cancel(Call(path=named, body=body))
     story.look()
     story.verify()
 
