@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _ULID: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FEW: Final = 12
 _LEDGER_AIMS: Final = ("BILL-9",)
+_ENVELOPE: Final = "ERR-2"
+"""The row that is about the documented envelope, and about no other."""
+
 _KEY_REFUSED: Final = (401, 403)
 _SURELY_PENDING: Final = 10.0
 _SILENT_STORIES: Final = 3
@@ -333,7 +336,7 @@ class Run:
             "told": list(order.told),
             "catalogue_sha256": catalogue_digest(),
             "terms": terms_notes(order.profile),
-            "not_observable": not_observable(order.profile),
+            "not_observable": not_observable(order.profile, documented_envelope=self.terms.documented_envelope),
             "known": {each.requirement: each.reason for each in order.profile.known},
             "expires": {each.requirement: each.expires.isoformat() for each in order.profile.known},
         }.items():
@@ -362,10 +365,13 @@ def terms_notes(profile: Profile) -> dict[str, Any]:
     }
 
 
-def not_observable(profile: Profile) -> dict[str, str]:
+def not_observable(profile: Profile, *, documented_envelope: bool) -> dict[str, str]:
     """The rows that the target cannot show, each with what its profile says of that."""
     absent = {each.capability.value: each.reason for each in profile.absent}
-    return {row.id: f"{need}: {absent[need]}" for row in catalogue().values() for need in row.needs if need in absent}
+    unseen = {row.id: f"{need}: {absent[need]}" for row in catalogue().values() for need in row.needs if need in absent}
+    if not documented_envelope:
+        unseen[_ENVELOPE] = "errors.code names another place than the documented one (R12)"
+    return unseen
 
 
 def _shown_id(exchange: Exchange) -> str | None:

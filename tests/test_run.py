@@ -69,6 +69,13 @@ def silence(says: bytes, begin_run: BeginRun) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(("code", "unseen"), [("/error/code", set()), ("/code", {"ERR-2"})])
+def test_another_envelope_is_not_the_documented_one(begin_run: BeginRun, code: str, unseen: set[str]) -> None:
+    """Where the profile names another place for the code, no run can show the documented envelope (ERR-2, R12)."""
+    run, _ = begin_run(lambda _: UNKNOWN, errors__code=code)
+    assert set(run.journal.notes()["not_observable"]) == unseen
+
+
 def test_nobody_there_is_said_in_a_sentence(journal: Journal, tmp_path: Path) -> None:
     """With the address, and what to look at."""
     made = profile(nowhere(), limits__retries=0)
