@@ -249,7 +249,7 @@ def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random, escaped: b
     near = [miss for miss in near_misses(identifier) if miss not in likely and miss not in lone]
     choice.shuffle(likely)
     choice.shuffle(near)
-    misses = [*likely, *near[:4]]
+    misses = [*likely, *near[:2]]
     for miss in [*misses, *lone]:
         story.cancel(written(Call(body={"out_task_id": miss})))
     twins = [twin for twin in map(story.named, misses[:1]) if twin is not None]
