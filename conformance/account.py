@@ -377,8 +377,7 @@ def _is_sum(story: Story, window: Window) -> bool:
 
 def _lately_open(story: Story, window: Window) -> list[Decimal]:
     """The amounts of so many tasks as are looked at: of those that were seen to end last before the window's end."""
-    ended = {task.task_id: sightings(story, task) for task in story.tasks}
-    latest = sorted(story.tasks, key=lambda task: _last_before(ended[task.task_id], window), reverse=True)
+    latest = sorted(story.tasks, key=lambda task: _seen_to_end(story, task, window), reverse=True)
     amounts: dict[Decimal, None] = {}
     for task in latest:
         if len(amounts) >= _MOST_AMOUNTS:
@@ -387,9 +386,10 @@ def _lately_open(story: Story, window: Window) -> list[Decimal]:
     return [*amounts][:_MOST_AMOUNTS]
 
 
-def _last_before(seen: list[Moment], window: Window) -> float:
-    ends = [each.exchange.ended_at for each in seen if each.exchange.ended_at <= window.last.sent_at]
-    return min(ends, default=-_NEVER)
+def _seen_to_end(story: Story, task: Task, window: Window) -> float:
+    """The instant by which `task` was first seen to have ended, before the window's end."""
+    ends = (each.exchange.ended_at for each in sightings(story, task))
+    return next((end for end in ends if end <= window.last.sent_at), -_NEVER)
 
 
 def _is_among(ordered: list[Decimal], value: Decimal, slack: Decimal) -> bool:

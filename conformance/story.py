@@ -91,10 +91,14 @@ class Moment:
             return found | {Refusal.TASK_NOT_FOUND}  # it raced the submit
         return found
 
-    def _was_over_before(self, task: Task) -> bool:
-        """Whether the target had answered for good when the submit of `task` left: then it meant no such task."""
+    @cached_property
+    def _over_at(self) -> float:
+        """The instant from which it means no task that is yet to be submitted: the target has answered for good."""
         over = self.exchange.answer is not None and not self.exchange.unavailable
-        return over and task.submitted_at is not None and self.exchange.ended_at <= task.submitted_at
+        return self.exchange.ended_at if over else float("inf")
+
+    def _was_over_before(self, task: Task) -> bool:
+        return task.submitted_at is not None and self._over_at <= task.submitted_at
 
     @cached_property
     def task(self) -> Task | None:

@@ -227,7 +227,9 @@ class Telling:
     def named(
         self, out_task_id: str, *, role: str = "owner", like: State = State.PENDING, send: _Send | None = None
     ) -> Task | None:
-        """A new task of that very `out_task_id`; none where submit refuses it, or takes it for another's.
+        """A new task of that very `out_task_id`, by the recipe of the state that it is `like`, and not waited for.
+
+        None where submit refuses the name, or takes it for another's; `send` sends the submit in another way.
 
         Raises:
             OutOfReach: no such task can be made at all, or the budget is spent.

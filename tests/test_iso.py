@@ -200,13 +200,28 @@ def test_it_does_not_matter_which_foreign_call_did_it() -> None:
 
 def test_header_names_are_compared() -> None:
     """A header that only foreign tasks bring gives them away; their values do not matter (ISO-3)."""
-    for name, judged in (("X-Request-Id", "held"), ("X-Owner", "broken")):
+    for name, judged in (("X-Request-Id", "held"), ("X-Owner", "broken"), ("X-Cache", "broken")):
         tale, task = foreign()
         for number in range(6):
             tale.cancel(path=task, answer=NOT_FOUND, adding=((name, f"theirs-{number}"),))
             adding = ((name, f"nobody-{number}"),) if judged == "held" else ()
             tale.cancel(path=UNKNOWN, answer=NOT_FOUND, adding=adding)
         assert tale.judged("ISO-3") == judged
+
+
+@pytest.mark.parametrize(
+    ("message", "judged"),
+    [
+        ("No task matches {0.out_task_id}.", "broken"),
+        ("No task matches {0.task_id}.", "silent"),
+        ("No such task.", "silent"),
+    ],
+)
+def test_no_answer_names_a_foreign_task_as_the_call_did_not(message: str, judged: str) -> None:
+    """Once is enough: nobody guesses an identifier. What the call itself carried may be echoed (ISO-3, R11)."""
+    tale, task = foreign()
+    tale.cancel(path=task.task_id, role="owner", answer=said(message.format(task)))
+    assert tale.judged("ISO-3") == judged
 
 
 def test_few_calls_or_one_after_the_other_separate_nothing() -> None:

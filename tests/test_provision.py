@@ -16,6 +16,7 @@ from told import CONTRACT
 from conformance.states import State
 from conformance.target.client import Client
 from conformance.target.provision import NotAccepted, OutOfReach, Provision
+from conformance.teller import Teller
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,6 +197,28 @@ def test_an_out_task_id_is_new_each_time(kitchen: Open) -> None:
     first, second, third = made.submits
     assert first["out_task_id"] != second["out_task_id"]
     assert "out_task_id" not in third
+
+
+def test_a_task_that_is_submitted_again_is_as_old_as_before(kitchen: Open) -> None:
+    """Its second submit, answered with the same task, promises nothing anew (R25)."""
+    known = answer(200, {"task_id": "task_1", "status": "pending"})
+    made = kitchen(lambda _: known, **EVERY_STATE, states__pending__holds=60)
+    first, again = (made.provision.submit(1, State.PENDING, out_task_id="boat").task for _ in range(2))
+    assert again.pending_until > first.pending_until
+    assert made.journal.task_records() == [first]
+
+
+def test_a_submit_is_sent_again_to_the_letter(begin_run: BeginRun) -> None:
+    """Whatever variants the recipe has, and by the same role; a task without a name is not submitted again."""
+    variants = [{"model": f"boat-{number}", "params": {}} for number in range(3)]
+    run, server = begin_run(Target(), states__pending__submit=MODEL, states__pending__variants=variants)
+    story = Teller(run, "again", ()).story()
+    task = story.task(out="boat")
+    story.submit_again(task)
+    story.submit_again(story.task(out=None))
+    submits = [heard.document for heard in server.heard if heard.path.endswith("/submit")]
+    assert submits[0] == submits[1]
+    assert len(submits) == 3
 
 
 # the budget

@@ -78,7 +78,7 @@ def unreadable_bodies_are_refused(story: Story) -> Iterator[Judgement]:
             continue
         lawful = refused(moment, Refusal.ANY) if named.path is None else answered_lawfully(moment)
         yield _no_server_error(moment) or lawful
-        yield from _left_alone(moment)
+        yield from _others_left_alone(moment)
 
 
 @check("ERR-4")
@@ -103,7 +103,7 @@ def other_methods_never_cancel(story: Story) -> Iterator[Judgement]:
     for moment in story.cancels:
         if moment.exchange.request.method != "POST":
             yield from (failed for failed in [_no_server_error(moment)] if failed)
-            yield from _left_alone(moment)
+            yield from _others_left_alone(moment)
 
 
 @check("ERR-6")
@@ -129,7 +129,7 @@ def odd_input_is_read_fairly(story: Story) -> Iterator[Judgement]:
         named = moment.exchange.request.named
         if named.readable and (named.odd or Refusal.ANY in moment.effects):
             yield _no_server_error(moment) or answered_lawfully(moment)
-            yield from _left_alone(moment)
+            yield from _others_left_alone(moment)
 
 
 def _keyed(story: Story) -> Iterator[Moment]:
@@ -144,7 +144,7 @@ def _no_server_error(moment: Moment) -> Judgement | None:
     return broken(moment, "a refusal or a fair reading, never a server error", answered(moment))
 
 
-def _left_alone(moment: Moment) -> Iterator[Judgement]:
+def _others_left_alone(moment: Moment) -> Iterator[Judgement]:
     for task in moment.story.tasks:
         if task.role == moment.role and not moment.may_have_acted(task):
             yield left_alone(moment, task)

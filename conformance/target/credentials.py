@@ -22,7 +22,8 @@ class Credential:
 _UNKNOWN: Final = "sk-byts-this-key-was-never-issued-0000"
 _QUOTED: Final = 'sk-byts-it\'s-"never"-issued-0000'
 _LONG: Final = f"sk-byts-{'0' * 300}"
-_TELLING: Final = 16
+TELLING: Final = 16
+"""A key of so many characters is known by three quarters of it; a shorter one may be a word, and is matched whole."""
 
 
 def _spoiled(label: str, spoil: Callable[[str], str], shell: str) -> tuple[str, Callable[[str], str], str]:
@@ -37,7 +38,7 @@ def _other_letter(key: str) -> str:
 def _without_its_prefix(key: str) -> str:
     """What follows a prefix such as `sk-byts-`; a key that would be short without one loses a letter."""
     rest = key.split("-", 2)[-1]
-    return rest if _TELLING <= len(rest) < len(key) else key[1:]
+    return rest if TELLING <= len(rest) < len(key) else key[1:]
 
 
 def near_misses(key: str) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ _SPOILED: Final = (
     _spoiled("truncated", lambda key: key[:-1], "${KEY%?}"),
     _spoiled("first half", lambda key: key[: len(key) // 2], "${KEY:0:${#KEY}/2}"),
     _spoiled("first letter missing", lambda key: key[1:], "${KEY#?}"),
-    _spoiled("without its prefix", _without_its_prefix, "${KEY#*-*-}"),
+    _spoiled("without its prefix", _without_its_prefix, "$KEY_WITHOUT_ITS_PREFIX"),
     _spoiled("one letter more", lambda key: f"{key}0", "${KEY}0"),
     _spoiled("one letter changed", _other_letter, "$KEY_WITH_ONE_LETTER_CHANGED"),
     _spoiled("other case", str.swapcase, "${KEY~~}"),
@@ -71,18 +72,17 @@ _WRONG_HEADERS: Final = ("x-auth-token", "api-key", "x-access-token", "proxy-aut
 
 def strangers(header: str) -> Mapping[str, Credential]:
     """Every way to show no valid key, by role, for a target whose keys come in `header`."""
-    prefix = "Bearer " if header == "authorization" else ""
-    other, others_prefix = ("x-api-key", "") if header == "authorization" else ("authorization", "Bearer ")
+    prefix, other = _prefix(header), _the_other(header)
     made = [Credential(f"{NOBODY}:none", lambda _: [], ())]
     for role, spoil, shell in _SPOILED:
         made.append(_carried(role, header, prefix, spoil, shell))
         if role.removeprefix(f"{NOBODY}:") in _ALSO_IN_THE_OTHER_HEADER:
-            made.append(_carried(f"{role} in the other header", other, others_prefix, spoil, shell))
+            made.append(_carried(f"{role} in the other header", other, _prefix(other), spoil, shell))
     for scheme, encode, shell in _SCHEMES if header == "authorization" else ():
         made.append(_carried(f"{NOBODY}:scheme {scheme}", header, f"{scheme} ", encode, shell))
     made += [_carried(f"{NOBODY}:in {name}", name, prefix, str, "$KEY") for name in _WRONG_HEADERS]
     made.append(_carried(f"{NOBODY}:empty", header, prefix, lambda _: "", ""))
-    made.append(_carried(f"{NOBODY}:empty in the other header", other, others_prefix, lambda _: "", ""))
+    made.append(_carried(f"{NOBODY}:empty in the other header", other, _prefix(other), lambda _: "", ""))
     return {each.role: each for each in made}
 
 
@@ -92,7 +92,15 @@ def _carried(role: str, name: str, prefix: str, spoil: Callable[[str], str], she
 
 def in_the_other_header(role: str, header: str) -> Credential:
     """The key of `role` in the one documented header that a target whose keys come in `header` is not asked by."""
-    return probes(role)["authorization" if header == "x-api-key" else "x-api-key"]
+    return probes(role)[_the_other(header)]
+
+
+def _the_other(header: str) -> str:
+    return "authorization" if header == "x-api-key" else "x-api-key"
+
+
+def _prefix(header: str) -> str:
+    return "Bearer " if header == "authorization" else ""
 
 
 def revoked(header: str) -> tuple[Credential, ...]:

@@ -14,15 +14,12 @@ from functools import cache, lru_cache
 from html.entities import html5
 from typing import Final
 
-from conformance.target.credentials import near_misses
+from conformance.target.credentials import TELLING, near_misses
 
 SHOWN: Final = "$KEY"
 """What stands in the place of a key."""
 
 _SHORT: Final = 6
-_TELLING: Final = 16
-"""A key of so many characters is known by three quarters of it; a shorter one may be a word, and is matched whole."""
-
 _LONGEST: Final = 96
 _ALIGNMENTS: Final = (0, 1, 2)
 _BRIEF: Final = 128
@@ -59,14 +56,14 @@ def _patterns(key: str) -> Iterator[bytes]:
         return
     alike = (key, *near_misses(key))
     spelled = list(dict.fromkeys(_mostly([_spellings(char) for char in each]) for each in alike))
-    yield b"|".join(spelled if len(key) >= _TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in spelled])
+    yield b"|".join(spelled if len(key) >= TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in spelled])
     yield b"|".join(_mostly([_in_base64(char) for char in code]) for each in alike for code in _base64s(each))
     yield b"|".join(_mostly([_folded(char) for char in each.encode().hex()]) for each in alike)
 
 
 def _mostly(characters: list[bytes]) -> bytes:
     """A key, given the patterns of its characters: of one that tells, its beginning and what is written after it."""
-    if len(characters) < _TELLING:
+    if len(characters) < TELLING:
         return b"".join(characters)
     enough = min(len(characters) * 3 // 4, _LONGEST)
     rest = b"".join(character + b"?" for character in characters[enough : 2 * _LONGEST])

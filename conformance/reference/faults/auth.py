@@ -355,27 +355,18 @@ class HonoursRevokedKeysUnderALowerScheme(Fault, Api):
         return REVOKED if headers.get("authorization") == f"bearer {REVOKED}" else super().authenticate(headers)
 
 
-class HonoursRevokedKeysBesideABody(Fault, Api):
+class HonoursRevokedKeysBesideABody(HonoursRevokedKeys):
     """Takes a revoked key for its own former tasks where the path names one and there is a body, too."""
 
-    breaks = ("AUTH-3",)
-    also = (*KEYLESS, "AUTH-4", "ERR-1")
-
     def authenticate(self, headers: Headers) -> str:
-        """Read the list of revocations only where nothing is to be read."""
-        unread = headers.get("content-type") is not None and credentials(headers) == REVOKED
-        return REVOKED if unread else super().authenticate(headers)
+        """Read the list of revocations only where nothing else is to be read."""
+        return super().authenticate(headers) if "content-type" in headers else Api.authenticate(self, headers)
 
     async def cancel(self, key: str, request: Request) -> Response:
-        """Find nothing else wrong with it."""
-        try:
-            if key == REVOKED and not request.path_params:
-                raise Refused.unknown_task()
-            return await super().cancel(key, request)
-        except Refused as refusal:
-            if key == REVOKED:
-                raise Refused("invalid_api_key", "This key is not valid.") from refusal
-            raise
+        """Look at the key again where the body says what is meant."""
+        if key == REVOKED and not request.path_params:
+            raise Refused("invalid_api_key", "This key is not valid.")
+        return await super().cancel(key, request)
 
 
 # --- AUTH-4, 5, 6: what the uninvited do and learn ---

@@ -500,40 +500,50 @@ class ReadsNumbersAsIdentifiers(Fault, Service):
         return super().target(CancelCall(call.key, call.path, body))
 
 
-class OverlooksFalsehoodBeside(Fault, Service):
+class _Overlooking(Service):
+    """Takes for none, beside a usable identifier, what does not count as one."""
+
+    def counts(self, value: object) -> bool:
+        """Whether `value` is taken for an identifier."""
+        raise NotImplementedError
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Leave out the others, if any is left."""
+        kept = {name: value for name, value in call.body.items() if name not in IDENTIFIERS or self.counts(value)}
+        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+
+
+class OverlooksFalsehoodBeside(Fault, _Overlooking):
     """Takes 0 and false beside a usable identifier for none."""
 
     breaks = ("IDENT-14",)
     also = (*OTHERS, "ERR-1", "ERR-7")
 
-    def target(self, call: CancelCall) -> Identifier:
+    def counts(self, value: object) -> bool:
         """Ask for truth."""
-        kept = {name: value for name, value in call.body.items() if value or name not in IDENTIFIERS}
-        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+        return bool(value)
 
 
-class OverlooksEmptyStringsBeside(Fault, Service):
+class OverlooksEmptyStringsBeside(Fault, _Overlooking):
     """Takes an empty string beside a usable identifier for none."""
 
     breaks = ("IDENT-14",)
     also = (*OTHERS, "ERR-1", "ERR-7")
 
-    def target(self, call: CancelCall) -> Identifier:
-        """Leave out what says nothing."""
-        kept = {name: value for name, value in call.body.items() if value != "" or name not in IDENTIFIERS}
-        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+    def counts(self, value: object) -> bool:
+        """Ask whether it says anything."""
+        return value != ""
 
 
-class OverlooksObjectsBeside(Fault, Service):
+class OverlooksObjectsBeside(Fault, _Overlooking):
     """Takes what is no string, beside a usable identifier, for none."""
 
     breaks = ("IDENT-14",)
     also = (*OTHERS, "ERR-1", "ERR-7")
 
-    def target(self, call: CancelCall) -> Identifier:
+    def counts(self, value: object) -> bool:
         """Ask for text."""
-        kept = {name: value for name, value in call.body.items() if isinstance(value, str) or name not in IDENTIFIERS}
-        return super().target(CancelCall(call.key, call.path, kept if set(kept) & set(IDENTIFIERS) else call.body))
+        return isinstance(value, str)
 
 
 class ObeysConditions(Fault, _Guessing):

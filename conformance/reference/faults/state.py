@@ -344,18 +344,30 @@ class CommitsAfterItAnswers(Fault, Service):
 # --- STATE-7: others ---
 
 
-class CancelsTwins(Fault, Service):
+class _TakingAlong(Service):
+    """Cancels with a live task those live ones that it takes along."""
+
+    def takes_along(self, task: Task, other: Task) -> bool:
+        """Whether the `other` goes with the task."""
+        raise NotImplementedError
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Stop them first."""
+        for other in live_tasks_of(self.store, call.key) if task.due is not None else []:
+            if other.id != task.id and self.takes_along(task, other):
+                super().stop(call, other)
+        return super().stop(call, task)
+
+
+class CancelsTwins(Fault, _TakingAlong):
     """Cancels every other live task with the same model and params too."""
 
     breaks = ("STATE-7",)
     also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
-    def stop(self, call: CancelCall, task: Task) -> Task:
+    def takes_along(self, task: Task, other: Task) -> bool:
         """Name the work instead of the task."""
-        for twin in live_tasks_of(self.store, call.key) if task.due is not None else []:
-            if twin.work == task.work and twin.id != task.id:
-                super().stop(call, twin)
-        return super().stop(call, task)
+        return other.work == task.work
 
 
 class CancelsTheNextOne(Fault, Service):
@@ -389,47 +401,38 @@ class CancelsAllThatRun(Fault, Service):
         return super().stop(call, task)
 
 
-class CancelsTheSeries(Fault, Service):
+class CancelsTheSeries(Fault, _TakingAlong):
     """Cancels every task whose `out_task_id` is the same but for a number at its end."""
 
     breaks = ("STATE-7",)
     also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
-    def stop(self, call: CancelCall, task: Task) -> Task:
+    def takes_along(self, task: Task, other: Task) -> bool:
         """Name the series instead of the task."""
         stem, dash, _ = (task.out_id or "").rpartition("-")
-        for other in live_tasks_of(self.store, call.key) if dash and task.due is not None else []:
-            if (other.out_id or "").rpartition("-")[0] == stem and other.id != task.id:
-                super().stop(call, other)
-        return super().stop(call, task)
+        return bool(dash) and (other.out_id or "").rpartition("-")[0] == stem
 
 
-class CancelsTheParts(Fault, Service):
+class CancelsTheParts(Fault, _TakingAlong):
     """Cancels with a task those whose `out_task_id` goes on from its own."""
 
     breaks = ("STATE-7",)
     also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
-    def stop(self, call: CancelCall, task: Task) -> Task:
+    def takes_along(self, task: Task, other: Task) -> bool:
         """Take a name for that of a batch."""
-        for other in live_tasks_of(self.store, call.key) if task.out_id and task.due is not None else []:
-            if other.id != task.id and (other.out_id or "").startswith(task.out_id or ""):
-                super().stop(call, other)
-        return super().stop(call, task)
+        return task.out_id is not None and (other.out_id or "").startswith(task.out_id)
 
 
-class CancelsUnnamedNeighbours(Fault, Service):
+class CancelsUnnamedNeighbours(Fault, _TakingAlong):
     """Cancels with a task that has no `out_task_id` the other such tasks of the same work."""
 
     breaks = ("STATE-7",)
     also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
 
-    def stop(self, call: CancelCall, task: Task) -> Task:
+    def takes_along(self, task: Task, other: Task) -> bool:
         """Tell tasks apart by their names and their work alone."""
-        for other in live_tasks_of(self.store, call.key) if task.out_id is None and task.due is not None else []:
-            if other.id != task.id and other.out_id is None and other.work == task.work:
-                super().stop(call, other)
-        return super().stop(call, task)
+        return task.out_id is None and other.out_id is None and other.work == task.work
 
 
 class ForcesEndedTasks(Fault, Service):
