@@ -424,6 +424,22 @@ class CancelsTheOutTaskIdsTaskToo(Fault, Service):
         return super().stop(call, task)
 
 
+class CancelsTheNameBesideMalformedPaths(Fault, Service):
+    """Refuses a malformed path beside an `out_task_id` after it has cancelled the task of that name."""
+
+    breaks = ("IDENT-9",)
+    also = (*OTHERS, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Try what looks right before judging."""
+        name = call.body.get("out_task_id")
+        if call.path is not None and not call.path.startswith("task_") and isinstance(name, str):
+            task = self.find(call.key, Identifier("out_task_id", name))
+            if task is not None:
+                self.stop(call, self.moved(task))
+        return super().target(call)
+
+
 class PrefersOutTaskIdToThePath(Fault, Service):
     """Acts on the body's `out_task_id` instead of the path's id."""
 

@@ -479,6 +479,22 @@ class BreaksDownOnLargeBodies(Fault, Api):
             raise MemoryError from refusal
 
 
+class CancelsBesideLargeBodies(Fault, Api):
+    """Answers 413 to a body that is too large beside a path, and cancels the task of the path."""
+
+    breaks = ("ERR-7",)
+    also = (*ODD, *OTHERS)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Read the body when the work is done."""
+        try:
+            return await super().cancel(key, request)
+        except Refused as refusal:
+            if refusal.code == "body_too_large" and request.path_params:
+                self.service.cancel(CancelCall(key, request.path_params["task_id"], {}))
+            raise
+
+
 class BreaksDownOnLongPaths(Fault, Service):
     """Answers 500 to a task id of more than 2,000 characters in the path."""
 
