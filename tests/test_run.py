@@ -28,7 +28,9 @@ from conftest import (
 )
 from stand_in import KEY, OTHER_KEY, Heard, answer, nowhere, profile, standing_in
 from test_suite import TESTS, aims, names
+from told import terms
 
+from conformance.account import estimate
 from conformance.depth import DEPTHS
 from conformance.exchange import Operation
 from conformance.journal import Journal
@@ -166,6 +168,18 @@ def test_no_key_is_in_anything_that_a_run_leaves(smoke: Recorded, service: dict[
     left += smoke.stdout.encode() + smoke.stderr.encode()
     assert [role for role, key in service["keys"].items() if key.encode() in left] == []
     assert b"$KEY" in left
+
+
+def test_the_sum_over_the_whole_run_knows_what_each_task_was_to_cost(
+    service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """That may stand in the answer of a submit alone; without it a late refund would be taken for somebody else's."""
+    options = ["--depth", "smoke", "--only", "BILL-9", "--report-dir", "r"]
+    run = recorded(tmp_path / "r", "run", *at_the_service(service), *options, environ=service_environ, cwd=tmp_path)
+    with contextlib.closing(Journal.open(run.journal)) as journal:
+        ledger = journal.story(journal.pool.learned("ledger"), terms())
+        assert ledger.tasks
+        assert [task for task in ledger.tasks if estimate(ledger, task) is None] == []
 
 
 def test_a_recorded_run_is_judged_the_same_again(smoke: Recorded, tmp_path: Path) -> None:
