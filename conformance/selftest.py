@@ -12,7 +12,6 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -21,13 +20,16 @@ import click
 
 from conformance import __version__
 from conformance.reference.faults import FAULTS
-from conformance.reference.strangers import PARTS, STRANGERS, Company
+from conformance.reference.strangers import STRANGERS, Company
 from conformance.requirements import catalogue
 from conformance.running import Asked, UsageProblem, judged
 from conformance.verdict import ExitCode, Ruling, Verdict
 
 _LONGEST_RUN: Final = 300
 _LONGEST_WORDS: Final = 2000
+_MOST_TOGETHER: Final = 4
+"""Strangers to a service: more would hide who is to blame."""
+
 _OFTEN: Final = 0.95
 _DEEPEST: Final = "certify"
 _BROKEN: Final = {Verdict.FAIL, Verdict.WARN}
@@ -175,14 +177,25 @@ def _seldom_seen(faults: list[Trial]) -> set[str]:
 
 
 def companies(seed: int, keyword: str) -> list[str]:
-    """Every stranger whose name has the keyword, beside others that replace other parts; each seed mixes them anew."""
-    chance = Random(seed)  # noqa: S311 - nothing here is secret
-    groups: list[list[str]] = []
-    for part in PARTS:
-        names = [name for name, made in STRANGERS.items() if keyword in name and issubclass(made, part)]
-        chance.shuffle(names)
-        groups.append(names)
-    return ["+".join(name for name in company if name) for company in zip_longest(*groups)]
+    """Every stranger whose name has the keyword, some to a service where they can be one; each seed mixes them anew."""
+    chosen = [name for name in STRANGERS if keyword in name]
+    Random(seed).shuffle(chosen)  # noqa: S311 - nothing here is secret
+    found: list[str] = []
+    for name in chosen:
+        open_to_it = (index for index, company in enumerate(found) if _can_be(f"{company}+{name}"))
+        if (index := next(open_to_it, None)) is None:
+            found.append(name)
+        else:
+            found[index] += f"+{name}"
+    return found
+
+
+def _can_be(company: str) -> bool:
+    """Whether these strangers can be one service, and are few enough."""
+    try:
+        return len(Company.of(company).members) <= _MOST_TOGETHER
+    except ValueError:
+        return False
 
 
 def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | None = None) -> Trial:

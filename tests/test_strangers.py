@@ -68,14 +68,28 @@ def test_the_settings_of_a_stranger_are_a_profile(name: str) -> None:
 
 
 def test_strangers_keep_company(tmp_path: Path) -> None:
-    """One of each part makes a service, with what all of them say of themselves; two of one part do not."""
-    company = Company.of("names-pending-queued+asks-by-get+holds-then-refunds")
+    """Those who replace different things make one service, with what all of them say of themselves."""
+    company = Company.of("names-pending-queued+asks-by-get+prints-pretty+holds-then-refunds")
     api = company.assemble(tmp_path / "tasks.sqlite", 1.0)
-    assert {type(part) for part in (api, api.service, api.service.store)} == {*company.members}
+    parts = (api, api.service, api.service.store)
+    assert all(any(isinstance(part, member) for part in parts) for member in company.members)
     assert company.settings == {"state_names.pending": "queued", "query.method": "GET"}
     api.service.store.close()
-    with pytest.raises(ValueError, match="both replace its Api"):
-        Company.of("asks-by-get+prints-pretty")
+
+
+@pytest.mark.parametrize(
+    ("names", "rivalry"),
+    [
+        ("compresses-unasked+sends-in-pieces", "compresses-unasked and sends-in-pieces .* disagree on Api.respond"),
+        ("uses-uuids+prints-pretty+makes-up-out-task-ids", "-ids cannot be one service: .* on Service.draft"),
+        ("answers-malformed-task-ids-with-400+uses-odd-letters", "disagree on Service.fresh_id"),
+        ("names-pending-queued+names-every-state-differently", "disagree on Service.show, state_names.pending"),
+    ],
+)
+def test_strangers_that_are_rivals_keep_no_company(names: str, rivalry: str) -> None:
+    """What one does anew, inherited or of its own, no other may do, nor rely on that it is as usual."""
+    with pytest.raises(ValueError, match=rivalry):
+        Company.of(names)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -86,8 +86,8 @@ class Api:
         return key
 
     def handler(self, request: Request) -> Handler:
-        """Find who answers this path, which is taken as it was sent: nothing in it is decoded but a task's id."""
-        path = request.scope["raw_path"].decode("latin-1")
+        """Find who answers this path: nothing in it is decoded but a task's id."""
+        path = self.path(request)
         methods = self._routes.get(path)
         parent, _, leaf = path.rpartition("/")
         if methods is None and leaf:
@@ -98,6 +98,11 @@ class Api:
         if request.method not in methods:
             raise Refused("method_not_allowed", f"Use {' or '.join(methods)}.")
         return methods[request.method]
+
+    def path(self, request: Request) -> str:
+        """Take the path as it was sent."""
+        path: bytes = request.scope["raw_path"]
+        return path.decode("latin-1")
 
     # routes
 

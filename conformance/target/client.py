@@ -436,16 +436,12 @@ class Client:
             time.sleep(max(0.0, self._journal.pool.turn(time.monotonic(), 1 / rate) - time.monotonic()))
 
     def _shown_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-        left, kept = MOST_HEADER_BYTES, []
+        left = MOST_HEADER_BYTES
         for name, value in headers:
             left -= len(name) + len(value)
             if left < 0:
-                break
-            kept.append((name, value))
-        said = b"\n".join(text for header in kept for text in header)
-        mask = self.mask.content if self.mask.content(said) != said else bytes
-        for name, value in kept:
-            yield mask(name).decode("latin-1"), mask(value).decode("latin-1")
+                return
+            yield self.mask.content(name).decode("latin-1"), self.mask.content(value).decode("latin-1")
 
     def _connections(self, *, keep: bool) -> httpx.HTTPTransport:
         """The bare transport: no redirects, no cookies, no proxies of the environment."""

@@ -107,6 +107,7 @@ class AnswersMalformedTaskIdsWith400(Stranger, _Particular):
     """Answers 400 to a task id that is not well-formed."""
 
     lacks = ("IDENT-13",)
+    relies_on = ("Service.fresh_id",)
     well_formed = _WELL_FORMED
 
 

@@ -30,7 +30,7 @@ class HasNoStreams(Stranger, Api):
 
     def handler(self, request: Request) -> Handler:
         """Find no such route."""
-        if request.scope["raw_path"].startswith(b"/v1/tasks/stream/"):
+        if self.path(request).startswith("/v1/tasks/stream/"):
             raise Refused("not_found", "No such route.")
         return super().handler(request)
 

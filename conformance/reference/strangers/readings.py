@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.reference.app import Api, Handler
+from conformance.reference.app import Api
 from conformance.reference.refusal import Refused
 from conformance.reference.service import CancelCall, Document, Identifier, Service
 from conformance.reference.strangers.stranger import RefusedOtherwise, Stranger
@@ -158,10 +158,9 @@ class TakesSmallBodiesOnly(Stranger, Api):
 class ForgivesSlashesAtTheEnd(Stranger, Api):
     """Takes a path with slashes at its end for the one without."""
 
-    def handler(self, request: Request) -> Handler:
+    def path(self, request: Request) -> str:
         """Cut them off."""
-        request.scope["raw_path"] = request.scope["raw_path"].rstrip(b"/")
-        return super().handler(request)
+        return super().path(request).rstrip("/")
 
 
 class AsksByGet(Stranger, Api):
@@ -186,14 +185,13 @@ class LivesAtOtherPaths(Stranger, Api):
     }
     _usual = {"submit": "create", "query": "get", "cancel": "stop", "stream": "watch"}  # noqa: RUF012 - read only
 
-    def handler(self, request: Request) -> Handler:
+    def path(self, request: Request) -> str:
         """Find the usual route of the same meaning."""
-        path = request.scope["raw_path"].decode("latin-1")
+        path = super().path(request)
         for usual, here in self._usual.items():
             prefix = f"/v1/api/v2/video/{here}"
             if path == prefix or path.startswith(f"{prefix}/"):
-                request.scope["raw_path"] = f"/v1/tasks/{usual}{path.removeprefix(prefix)}".encode("latin-1")
-                return super().handler(request)
+                return f"/v1/tasks/{usual}{path.removeprefix(prefix)}"
         raise Refused("not_found", "No such route.")
 
 
@@ -202,14 +200,14 @@ class PutsTheVerbLast(Stranger, Api):
 
     settings = {"paths.cancel_task": "/tasks/{task_id}:cancel"}  # noqa: RUF012 - read only
 
-    def handler(self, request: Request) -> Handler:
-        """Bring the path into the usual order."""
-        path = request.scope["raw_path"].decode("latin-1")
+    def path(self, request: Request) -> str:
+        """Bring it into the usual order."""
+        path = super().path(request)
         if found := re.fullmatch("/v1/tasks/(.*):cancel", path, re.DOTALL):
-            request.scope["raw_path"] = f"/v1/tasks/cancel/{found[1]}".encode("latin-1")
-        elif path.startswith("/v1/tasks/cancel/"):
+            return f"/v1/tasks/cancel/{found[1]}"
+        if path.startswith("/v1/tasks/cancel/"):
             raise Refused("not_found", "No such route.")
-        return super().handler(request)
+        return path
 
 
 class TakesTheKeyInItsOwnHeaderOnly(Stranger, Api):

@@ -142,6 +142,7 @@ class KnowsNoOtherMethods(Stranger, Api):
 class StandsBehindAProxy(Stranger, Api):
     """Has a proxy in front that refuses odd paths, other methods and unknown routes with a page of its own."""
 
+    relies_on = ("Service.fresh_id",)
     _odd = (400, "400 Bad Request")
 
     async def respond(self, request: Request) -> Response:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
 
 from conformance.reference.app import Api
 from conformance.reference.refusal import Refused
@@ -37,6 +38,9 @@ class Stranger:
     lacks: ClassVar[tuple[str, ...]] = ()
     """The recommendations and extensions that it does not follow: rows that warn, and no more."""
 
+    relies_on: ClassVar[tuple[str, ...]] = ()
+    """What must be as the usual service has it: `Service.fresh_id`."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         STRANGERS[command_line_name(cls)] = cls
@@ -44,7 +48,7 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Company:
-    """Strangers that make up one service: each replaces another part of it."""
+    """Strangers that make up one service: none does anew what another of them does."""
 
     members: tuple[type[Stranger], ...]
 
@@ -54,13 +58,13 @@ class Company:
 
         Raises:
             KeyError: one of the names is nobody's.
-            ValueError: two of them replace the same part.
+            ValueError: two of them disagree on a part of the service, or on a setting.
         """
         company = cls(tuple(STRANGERS[name] for name in names.split("+")))
-        for usual in PARTS:
-            rivals = [command_line_name(each) for each in company.members if issubclass(each, usual)]
-            if len(rivals) > 1:
-                raise ValueError(f"{' and '.join(rivals)} cannot be one service: both replace its {usual.__name__}")
+        for one, other in combinations(company.members, 2):
+            if rivalry := _rivalry(one, other):
+                both = f"{command_line_name(one)} and {command_line_name(other)}"
+                raise ValueError(f"{both} cannot be one service: they disagree on {', '.join(sorted(rivalry))}")
         return company
 
     @property
@@ -79,12 +83,33 @@ class Company:
         return frozenset(row for each in self.members for row in each.lacks)
 
     def assemble(self, database: Path | str, speed: float) -> Api:
-        """Put a service together in which each stranger takes its parent's place."""
+        """Put a service together in which the strangers take their parents' places."""
         store = self._part(Store)(database)
         return self._part(Api)(self._part(Service)(store, speed))
 
     def _part(self, usual: type[Part]) -> type[Part]:
-        return next((each for each in self.members if issubclass(each, usual)), usual)
+        """The usual part, or a class of all that replace some of it."""
+        those = tuple(each for each in self.members if issubclass(each, usual))
+        return cast("type[Part]", type(usual.__name__, those, {})) if those else usual
+
+
+def _rivalry(one: type[Stranger], other: type[Stranger]) -> set[str]:
+    """What two strangers cannot both have as they want it."""
+    ours, theirs = _replaced(one), _replaced(other)
+    wanted = ours & theirs | ours & {*other.relies_on} | theirs & {*one.relies_on}
+    return wanted | one.settings.keys() & other.settings.keys()
+
+
+def _replaced(stranger: type[Stranger]) -> set[str]:
+    """What a stranger, and what it inherits from beside its part, does anew: `Api.query`."""
+    [part] = (each for each in PARTS if issubclass(stranger, each))
+    own = [each for each in stranger.__mro__ if issubclass(each, part) and each not in part.__mro__]
+    return {
+        f"{part.__name__}.{name}"
+        for each in own
+        for name, value in vars(each).items()
+        if callable(value) or isinstance(value, property)
+    }
 
 
 class RefusedOtherwise(Refused):

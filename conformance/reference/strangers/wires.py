@@ -137,6 +137,7 @@ class LosesAnswersOfSubmits(Stranger, Api):
 class CutsConnections(Stranger, Api):
     """Cuts the connection now and then, before or after it has acted."""
 
+    relies_on = ("Api.respond",)
     _chance = random.Random(104)  # noqa: S311 - weather
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
