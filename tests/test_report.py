@@ -254,6 +254,15 @@ def test_the_curl_line_keeps_the_path(path: str) -> None:
     assert [heard.path for heard in server.heard] == [f"/v1{path}"]
 
 
+@pytest.mark.parametrize(
+    "url", [f"{BASE.removesuffix('/v1')}/api/v1/me/account", f"{BASE}0/me", "https://bills.example/me"]
+)
+def test_the_curl_line_of_what_is_not_below_the_base_url_has_all_of_it(url: str) -> None:
+    """An account may be read on another path, or of another host."""
+    asked = Request(operation=Operation.ACCOUNT, role="owner", method="GET", url=url)
+    assert curl(asked, BASE) == f"curl -X GET {url}"
+
+
 def test_the_curl_line_adds_no_content_type() -> None:
     """A body that was sent without one is sent without one again."""
     asked = replace(request(b"{}"), headers=(("x-api-key", "$KEY"),))

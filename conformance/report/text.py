@@ -115,8 +115,7 @@ def curl(request: Request, base_url: str) -> str:
 
     The key of another role is `$` and its name: `$OTHER_KEY`, `$REVOKED_KEY`.
     """
-    url = request.url.removeprefix(base_url.rstrip("/"))
-    parts = ["curl", *_way(request), f'"$TARGET{url}"' if shlex.quote(url) == url else f'"$TARGET"{shlex.quote(url)}']
+    parts = ["curl", *_way(request), _quoted_url(request.url, base_url.rstrip("/"))]
     headers = [f"{name.title()}: {value}".replace("$KEY", _key_of(request.role)) for name, value in request.headers]
     headers.sort(key=lambda text: not _KEY.search(text))
     if request.content is not None and not any(text.startswith("Content-Type:") for text in headers):
@@ -128,6 +127,14 @@ def curl(request: Request, base_url: str) -> str:
     if b"\0" in request.content:  # which no argument can carry
         return " ".join([f"printf %b {_octal(request.content)} |", *parts, "--data-binary @-"])
     return " ".join([*parts, "--data-raw", _quoted_bytes(request.content)])
+
+
+def _quoted_url(url: str, base_url: str) -> str:
+    """A URL for a shell: what is below the base URL goes by that; an account may be read elsewhere."""
+    path = url.removeprefix(base_url)
+    if not url.startswith(base_url) or path[:1] not in {"", "/", "?"}:
+        return shlex.quote(url)
+    return f'"$TARGET{path}"' if shlex.quote(path) == path else f'"$TARGET"{shlex.quote(path)}'
 
 
 def _key_of(role: str) -> str:
