@@ -7,7 +7,7 @@ are sent where the step was seen before, and the aim is corrected after each.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 
 from conformance.exchange import Form
-from conformance.states import LIVE, State
+from conformance.states import LIVE, TERMINAL, State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Timed, asking, by, cancelling
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
@@ -97,12 +97,15 @@ def test_cancelling_several_tasks_at_once(teller: Teller, choice: Random) -> Non
     story.verify()
 
 
-@pytest.mark.aims("RACE-2", "RACE-3")
+@pytest.mark.aims("RACE-2", "RACE-3", "BILL-5", "BILL-6", "BILL-7")
 @pytest.mark.stories(1)
 @pytest.mark.quiet
 @given(choice=randoms)
 def test_cancelling_as_it_completes(teller: Teller, choice: Random) -> None:
-    """Tasks are cancelled at the age at which such tasks complete, among pollers; the account adds up in the end."""
+    """Tasks are cancelled at the age at which such tasks complete, among pollers; the account adds up in the end.
+
+    Those that were left alone are cancelled last, for the first time, and the account is read around that.
+    """
     _shots(teller, choice, "end")
 
 
@@ -186,6 +189,7 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     if lasts is None:
         raise OutOfReach("no task was seen to complete by itself, so no cancel can be aimed at what it does on the way")
     range_ = _Range(story, step, choice, lasts, teller.most_at_once - 1)
+    doomed = _doomed(story) if step == "end" else []
     scout = range_.scout()
     range_.measure()
     brief = teller.run.order.depth.stories < 1
@@ -204,7 +208,28 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
         story.wait_out(0.0 if brief else _WORTH_WAITING)  # what comes with their natural end comes by itself
         story.look()
         story.account()
+    if step == "end":
+        _cancel_what_has_ended(story, choice, [*doomed, *range_.scouts])
     story.verify()
+
+
+def _doomed(story: Telling) -> list[Task]:
+    """A task that will have failed when the others have completed, where the target shows any."""
+    try:
+        return [story.begin(State.FAILED, variant=0)]
+    except OutOfReach:
+        return []
+
+
+def _cancel_what_has_ended(story: Telling, choice: Random, tasks: list[Task]) -> None:
+    """Cancel tasks that have ended by themselves and were never cancelled; the account is read around each cancel."""
+    for task in tasks:
+        if story.shows(story.query(task)) in TERMINAL:
+            story.account()
+            story.cancel(by(choice.choice(FORMS), task))
+            story.account()
+            story.query(task)
+            story.account()
 
 
 @dataclass
@@ -218,6 +243,7 @@ class _Range:
     pollers: int
     round_trip: float = 0.0
     apart: float = 0.0
+    scouts: list[Task] = field(default_factory=list)
 
     def measure(self) -> None:
         """Take from what the story has asked so far how long a call takes."""
@@ -249,10 +275,11 @@ class _Range:
         scout = self.story.begin(State.COMPLETED, variant=0, races=self.step)
         if scout.submitted_at is None:
             raise OutOfReach("a race begins with a submit; write [states.completed] submit beside the hook")
+        self.scouts.append(scout)
         return scout
 
     def watch(self, scout: Task) -> None:
-        """Ask for the scout, ever more often towards the step, until it has taken it; then cancel it.
+        """Ask for the scout, ever more often towards the step, until it has taken it; then cancel it, if it still runs.
 
         Raises:
             OutOfReach: it does not take it.
@@ -264,7 +291,8 @@ class _Range:
         while (age := time.monotonic() - scout.submitted_at) < patience:
             state = self.story.shows(self.story.query(scout))
             if state is not None and state not in before:
-                self.story.cancel(by(Form.PATH, scout))
+                if not to_end:
+                    self.story.cancel(by(Form.PATH, scout))
                 return
             far = to_end and age < self.lasts * _FILLED
             time.sleep(self.lasts / 20 if far else max(_FINE, self.lasts / 200 if to_end else age / 50))

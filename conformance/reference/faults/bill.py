@@ -316,6 +316,51 @@ class TakesMoneyForFailedTasks(Fault, Service):
         return super().stop(call, task)
 
 
+class _Once(Service):
+    """Moves money at the first cancel of a task that has ended by itself, and never again."""
+
+    state: ClassVar[str]
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.settled: set[str] = set()
+
+    def amount(self, task: Task) -> int:
+        """What is taken."""
+        raise NotImplementedError
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Look into the list of what was settled."""
+        if task.status == self.state and task.id not in self.settled:
+            self.settled.add(task.id)
+            self.store.charge(task, self.amount(task))
+        return super().stop(call, task)
+
+
+class RefundsCompletedTasksOnce(Fault, _Once):
+    """Refunds a completed task at its first cancel alone, and goes on to show what it cost."""
+
+    breaks = ("BILL-5",)
+    also = (*MONEY, *SHAPES)
+    state = "completed"
+
+    def amount(self, task: Task) -> int:
+        """All of it, back."""
+        return -(task.used or 0)
+
+
+class TakesMoneyForFailedTasksOnce(Fault, _Once):
+    """Takes a cent at the first cancel of a failed task alone, and does not show it."""
+
+    breaks = ("BILL-6",)
+    also = (*MONEY, *SHAPES)
+    state = "failed"
+
+    def amount(self, task: Task) -> int:  # noqa: ARG002 - whatever it cost
+        """A cent."""
+        return CENT
+
+
 # --- BILL-7, 8, 9: the call, repetitions, sums ---
 
 
