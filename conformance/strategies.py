@@ -94,6 +94,8 @@ SHAPES: Final = {
     "trailing space": "{} ",
     "tab": "{}\ttab",
     "line end": "{}\n",
+    "line break": "a{}\r\nb",
+    "separators": "{}|a;b@c=d&e",
     "percent": "50%{}%",
     "percent code": "a%20{}%2Fb",
     "underscore": "a_{}_b",
@@ -106,6 +108,8 @@ SHAPES: Final = {
     "star": "*{}?",
     "brackets": "[{}](x)<b>",
     "template": "${{{}}}",
+    "doubled signs": "a$$%%''{{{{{}}}}}b",
+    "places for others": "a$&$1%s%d\\1{}b",
     "comma": "{},{}",
     "accent": "é{}",
     "decomposed accent": "e\u0301{}",
@@ -119,6 +123,7 @@ SHAPES: Final = {
     "wide digits": "１２{}",
     "ligature": "ﬁnal-{}",
     "zero width": "{}\u200bx",
+    "direction marks": "a\u2067{}\u2069\u200eb",
     "NUL": "{}\0x",
     "65 characters": "{:x<65}",
     "130 characters": "{:x<130}",
@@ -165,11 +170,24 @@ def lone_misses(identifier: str) -> list[str]:
         _BEYOND_THE_BMP.sub("🎲", identifier),
         escape(identifier),
         unescape(identifier),
+        *(re.sub(untidy, tidied, identifier) for untidy, tidied in _TIDYINGS),
+        *([f"{identifier}~"] if _SEPARATORS.search(identifier) else ()),
     )
     return list(dict.fromkeys(near for near in lone if near != identifier))
 
 
 _BEYOND_THE_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
+_SEPARATORS: Final = re.compile(r"[\t|;@=&]")
+"""At which a name may be cut, so that what follows makes no difference."""
+
+_TIDYINGS: Final = (
+    ("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]", ""),
+    ("<[^>]*>", ""),
+    ("\r\n", "\n"),
+    (r"\\(.)", r"\1"),
+    *((re.escape(sign * 2), sign) for sign in "$%'{"),
+)
+"""What is taken out of a name, or undone in it, and what is left there."""
 
 
 MISREADINGS: Final[tuple[Callable[[str], str], ...]] = (
@@ -283,8 +301,8 @@ MALFORMED_TASK_IDS: Final = (
 WORDS_OF_PROGRAMS: Final = ("None", "null", "undefined", "constructor", "toString", "__proto__")
 """Strings that stand for nothing, or for what every object has, in one programming language or another."""
 
-TAKEN_FOR_NOTHING: Final = ("0", "false", "nil", "NULL", "NaN", "valueOf")
-"""Such strings too, but none of WORDS_OF_PROGRAMS: tasks take them for their names, and never give them back."""
+TAKEN_FOR_NOTHING: Final = ("0", "false", "nil", "NULL", "NaN", "valueOf", "__proto__")
+"""Such strings too: tasks take them for their names, and never give them back."""
 
 UNUSABLE_BESIDE: Final[tuple[object, ...]] = (0, False, 1, [], {"$ne": None})
 """Some of the WRONG_VALUES, of every kind that is neither null nor empty: wrong beside a usable identifier too."""

@@ -18,7 +18,8 @@ from told import (
     showing,
 )
 
-from conformance.lawful import Task
+from conformance.lawful import Task, confusable
+from conformance.strategies import SHAPES, lone_misses, shaped
 
 BODY_FORMS = [("IDENT-2", "task_id"), ("IDENT-3", "out_task_id")]
 
@@ -598,3 +599,12 @@ def test_either_of_two_doubled_keys_may_count(reading: int | None) -> None:
     tale.cancel(body, answer=INVALID_PARAM if reading is None else showing(pair[reading], "cancelled"))
     looked_at(tale, *((task, "cancelled" if place == reading else "pending") for place, task in enumerate(pair)))
     assert tale.blamed == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_look_alike_that_is_always_tried_is_confusable(shape: str) -> None:
+    """Else its cancel would be judged by another row; and no two of them are one."""
+    name = shaped(shape, "0123456789abcde")
+    misses = lone_misses(name)
+    assert all(confusable(miss, name) for miss in misses)
+    assert len({*misses, name}) == len(misses) + 1

@@ -398,6 +398,97 @@ class StopsAtNul(Fault, _Sloppy):
         return given.split("\0", maxsplit=1)[0] == kept.split("\0", maxsplit=1)[0]
 
 
+class _Tidying(_Sloppy):
+    """Compares identifiers as they are when they were tidied up."""
+
+    untidy: ClassVar[str]
+    tidied: ClassVar[str] = ""
+
+    def alike(self, given: str, kept: str) -> bool:
+        """Compare what is left of them."""
+        return self.left(given) == self.left(kept)
+
+    def left(self, text: str) -> str:
+        """The tidy form of an identifier."""
+        return re.sub(self.untidy, self.tidied, text, flags=re.DOTALL)
+
+
+class StopsAtSeparators(Fault, _Tidying):
+    """Takes an identifier to end at its first vertical bar."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    untidy = r"\|.*"
+
+
+class StripsMarkup(Fault, _Tidying):
+    """Overlooks what stands between angle brackets in an identifier."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    untidy = "<[^>]*>"
+
+
+class OverlooksJoiners(Fault, _Tidying):
+    """Overlooks in an identifier the invisible characters that join pictures."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    untidy = "[\u200d\ufe0e\ufe0f]"
+
+
+class OverlooksDirections(Fault, _Tidying):
+    """Overlooks in an identifier the invisible characters that turn the direction of reading."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    untidy = "[\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+
+
+class TakesOneLineBreakForAnother(Fault, _Tidying):
+    """Takes the line breaks of one system in an identifier for those of another."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    untidy = "\r\n"
+    tidied = "\n"
+
+
+class ReadsDoubledSignsAsOne(Fault, _Tidying):
+    """Takes two percent signs in an identifier for one, as formats do."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+    untidy = "%%"
+    tidied = "%"
+
+
+class FillsPlacesInNames(Fault, Service):
+    """Looks a name up by a format that takes `%s` in it for a place to be filled."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Put together what is looked for."""
+        if identifier.field == "out_task_id":
+            identifier = Identifier("out_task_id", identifier.value.replace("%s", ""))
+        return super().seek(call, identifier)
+
+
+class LosesTheNameOfAllPrototypes(Fault, Service):
+    """Keeps its index of names in an object, where `__proto__` is never found."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Look at what the object has of its own."""
+        if identifier.value == "__proto__":
+            raise Refused.unknown_task()
+        return super().seek(call, identifier)
+
+
 class BreaksDownOnForeignLetters(Fault, Service):
     """Answers 500 to an identifier that is not ASCII."""
 
