@@ -316,6 +316,11 @@ class Journal:
         )
         return [_exchange(row) for row in rows]
 
+    def ended_tasks(self) -> list[Task]:
+        """The tasks of the run that were seen to be terminal."""
+        rows = self.connection.execute("SELECT record FROM task WHERE ended").fetchall()
+        return [Task(**json.loads(record)) for (record,) in rows]
+
     def live_tasks(self) -> list[Task]:
         """The tasks of the run that were never seen to be terminal."""
         rows = self.connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()

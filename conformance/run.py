@@ -43,6 +43,7 @@ _ENVELOPE: Final = "ERR-2"
 """The row that is about the documented envelope, and about no other."""
 
 _KEY_REFUSED: Final = (401, 403)
+_ONLY_OF_TASKS: Final = "only answers about tasks tell the credits left"
 _SURELY_PENDING: Final = 10.0
 _SILENT_STORIES: Final = 3
 _NEAR: Final = 0.02
@@ -108,6 +109,7 @@ class Run:
         self.account_url, self.account_header = profile.account.url, profile.account.header
         self._ledger = 0
         self._ends: dict[str, Decimal] = {}
+        self._settled: dict[str, str] = {}
         if journal.teller == MAIN:
             self._write_down()
 
@@ -141,12 +143,19 @@ class Run:
                 f"{base} refuses the owner's key, which is in {variable}: {exchange.answer.status};"
                 f" check {variable} and [auth] header"
             )
-        self._find_the_account(exchange.answer)
+        self._find_the_account([exchange.answer])
+        self.pool.learn(
+            _ONLY_OF_TASKS, self.account_header is None or exchange.answer.header(self.account_header) is None
+        )
         near = exchange.ended_at - exchange.sent_at < _NEAR
         self.sweeper.breadth = 1 if near else self.order.profile.limits.in_flight
         self.pool.learn("breadth", self.breadth)
         self.read_accounts()
         self.provision.order(self.order.depth.shared, self.order.depth.paid)
+        self._find_the_account(each.answer for each in self.journal.answered_submits() if each.answer)
+        if self.account_url is None and self.account_header is None:
+            reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
+            self.cannot_show(Capability.ACCOUNTING, reason)
 
     def join(self) -> None:
         """Take part in a run that another process has begun."""
@@ -159,15 +168,14 @@ class Run:
         [*_, exchange] = self.client.cancel(story, "owner", Call(path=self.unknown_task_id()))
         return exchange.answer is not None and isinstance(exchange.answer.document, dict)
 
-    def _find_the_account(self, answer: Answer) -> None:
+    def _find_the_account(self, answers: Iterable[Answer]) -> None:
         """Where the profile names no place for the credits left, take the documented header, if it is there (R16)."""
         header = self.order.contract.balance_header
-        if self.account_url is None and self.account_header is None and header is not None and answer.header(header):
+        if self.account_url is not None or self.account_header is not None or header is None:
+            return
+        if any(answer.header(header) is not None for answer in answers):
             self._use_header(header)
             self.journal.note("terms", {**terms_notes(self.order.profile), "balance_header": header})
-        if self.account_url is None and self.account_header is None:
-            reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
-            self.cannot_show(Capability.ACCOUNTING, reason)
 
     def cannot_show(self, capability: Capability, reason: str) -> None:
         """Write down what the target turned out to lack; what its profile says of that goes before."""
@@ -263,9 +271,19 @@ class Run:
             if self.account_url is not None:
                 calls.append(partial(self.client.account, self._ledger, role, self.account_url))
             if self.account_header is not None:
-                unknown = self.unknown_task_id()
-                calls.append(partial(self.client.query, self._ledger, role, "task_id", unknown))
+                asked = self.asked_for_credits(role)
+                calls.append(partial(self.client.query, self._ledger, role, "task_id", asked))
         abreast(calls, self.breadth)
+
+    def asked_for_credits(self, role: str) -> str:
+        """The task id to ask for where only the header is of interest: nobody's, or that of a task long settled.
+
+        Of the latter where answers about nobody's task do not have the header, and such a task is known.
+        """
+        if not self._settled.get(role) and self.pool.learned(_ONLY_OF_TASKS):
+            ended = (task.task_id for task in self.journal.ended_tasks() if task.role == role)
+            self._settled[role] = next(ended, "")
+        return self._settled.get(role) or self.unknown_task_id()
 
     def close_accounts(self) -> list[Judgement]:
         """Judge the account over the whole run: what broke. Others' movements are written down as noise."""

@@ -411,11 +411,11 @@ class Telling:
         return client.query_request(call.role, Form.TASK_ID.value, task.task_id)
 
     def account(self, role: str = "owner") -> None:
-        """Read what is left on the account of `role`, without asking for any task."""
+        """Read what is left on the account of `role`, without asking for any task of the story's."""
         self.abreast(*self.readings(role))
 
     def readings(self, *roles: str) -> Iterator[Callable[[], object]]:
-        """The ways to read the accounts of some roles, none of which asks for any task."""
+        """The ways to read the accounts of some roles, none of which asks for any task of the story's."""
         for role in roles:
             if self._run.account_url is not None:
                 yield partial(self._read_account, role, self._run.account_url)
@@ -426,7 +426,7 @@ class Telling:
         self._answered(self._run.client.account(self.number, role, url))
 
     def _read_header(self, role: str) -> None:
-        self._answered(self._run.client.query(self.number, role, "task_id", self._run.unknown_task_id()))
+        self._answered(self._run.client.query(self.number, role, "task_id", self._run.asked_for_credits(role)))
 
     def wait(self, task: Task) -> None:
         """Ask for a task until it is in the state that its recipe leads to.

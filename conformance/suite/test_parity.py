@@ -27,7 +27,7 @@ _ALL = ("PARITY-1", "PARITY-2", "PARITY-3", "PARITY-4", "PARITY-5", "PARITY-6")
 def test_asking_cancel_and_query(teller: Teller, state: State, form: Form, named: bool, by_out: bool) -> None:
     """What cancel answers, a query right after it shows again, by whichever identifier it is asked."""
     story = teller.story()
-    task = story.task(state, out=AUTO if named else None)
+    task = story.task(state, out=AUTO if named or form is Form.OUT_TASK_ID else None)
     story.cancel(by(form, task))
     story.query(task, form=Form.OUT_TASK_ID if by_out else Form.TASK_ID)
     story.verify()

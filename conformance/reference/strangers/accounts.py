@@ -13,6 +13,9 @@ from conformance.reference.strangers.stranger import Stranger
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from conformance.reference.store import Task
 
 ACCOUNT_ROWS: Final = ("BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-7", "BILL-8", "BILL-9", "ISO-7")
@@ -45,6 +48,19 @@ class ShowsTheAccountInADocument(Stranger, Api):
     def accounting(self, key: str | None) -> dict[str, str]:  # noqa: ARG002 - nobody is told
         """Leave the headers out."""
         return {}
+
+
+class TellsCreditsWithSuccessesOnly(Stranger, Api):
+    """Tells what is left where it answers 200, and not with refusals."""
+
+    async def respond(self, request: Request) -> Response:
+        """Leave the header out of refusals."""
+        response = await super().respond(request)
+        if response.status_code != 200:  # noqa: PLR2004 - OK
+            for name in ("x-quota-remaining-credits", "x-org-quota-remaining-credits"):
+                if name in response.headers:
+                    del response.headers[name]
+        return response
 
 
 class CountsByTheOrganisation(Stranger, Api):
