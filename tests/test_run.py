@@ -204,6 +204,13 @@ def test_a_row_is_proven_by_itself(
     assert (run.code, run.verdicts) == (0, {row: "pass"}), run.stdout
 
 
+def test_credits_that_refusals_do_not_tell_are_read_all_the_same(tmp_path: Path) -> None:
+    """The documented header is found on a submit's answer, and read off an ended task from then on (R16)."""
+    options = ["--depth", "smoke", "--only", "BILL-2,BILL-4,ISO-7", "--stranger", "tells-credits-with-successes-only"]
+    run = recorded(tmp_path / "r", "run", *options, "--report-dir", "r", environ={}, cwd=tmp_path)
+    assert (run.code, {*run.verdicts.values()}) == (0, {"pass"}), run.stdout
+
+
 def test_a_spent_budget_ends_in_order(service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path) -> None:
     """Rows stay open with the reason, and the run ends as any other."""
     options = ["--depth", "smoke", "--only", "STATE-1,STATE-2", "--set", "budget.tasks=2", "--report-dir", "r"]
