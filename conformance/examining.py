@@ -263,7 +263,12 @@ class Examination:
         if told is None and shown is None:
             found = {name: value for name, value in self._better.settings.items() if name.startswith("account.")}
             write = _settings(found) or f"{example('account')}\nor\n{_absence(Capability.ACCOUNTING)}"
-            yield self._open("credits left", "told in no refusal; a run looks at what is said of tasks, too", write, Capability.ACCOUNTING)
+            yield self._open(
+                "credits left",
+                "told in no refusal; a run looks at what is said of tasks, too",
+                write,
+                Capability.ACCOUNTING,
+            )
         elif (account.header and told is None) or (account.url and shown is None):
             silent = next(place_ for place_, value in places.items() if value is None)
             yield _note("credits left", f"nothing is told {silent}, which [account] names")

@@ -21,6 +21,9 @@ from conformance.lawful import Acts, Effects, Refusal, Task, effects, effects_wi
 from conformance.sameness import pointed, settled
 from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
 
+OFTEN: Final = 5
+"""A trouble that comes so many times in a row, and at no ordinary call between, is no chance (ruling R17)."""
+
 OK: Final = 200
 _CREATED: Final = 201
 _CLIENT_ERROR: Final = range(400, 500)
@@ -28,7 +31,6 @@ _NOT_FOUND: Final = 404
 _REQUEST_TIMEOUT: Final = 408
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = range(500, 600)
-_OFTEN: Final = 5
 _NONE: Final = float("-inf")
 _DEEPEST_NOTICE: Final = 3
 
@@ -172,9 +174,13 @@ class Moment:
         between = [each for each in self.story.cancels if each.plain and each not in alike and each.goes_as(self)]
         if any(each.status not in _SERVER_ERROR for each in alike) or not between:
             return False
-        turns = [each for each in pairwise(alike) if any(_lies_between(other, *each) for other in between)]
-        spared = all(not each.exchange.unavailable for each in between if _lies_between(each, alike[0], alike[-1]))
-        return spared and len(turns) >= _OFTEN - 1
+        turns = [each for each in pairwise(alike) if any(other.lies_between(*each) for other in between)]
+        spared = all(not each.exchange.unavailable for each in between if each.lies_between(alike[0], alike[-1]))
+        return spared and len(turns) >= OFTEN - 1
+
+    def lies_between(self, first: Moment, last: Moment) -> bool:
+        """Whether it began when `first` was over, and was over when `last` began."""
+        return first.exchange.ended_at <= self.exchange.sent_at and self.exchange.ended_at <= last.exchange.sent_at
 
     def goes_as(self, other: Moment) -> bool:
         """Whether it takes the same route as another cancel."""
@@ -597,11 +603,6 @@ def _hearings(groups: Iterable[list[Notice]]) -> Iterator[Hearing]:
 def _is_end(heard: Exchange) -> bool:
     """Whether nothing was heard here, neither an answer nor a call."""
     return heard.answer is None and heard.request.content is None
-
-
-def _lies_between(moment: Moment, first: Moment, last: Moment) -> bool:
-    exchange = moment.exchange
-    return first.exchange.ended_at <= exchange.sent_at and exchange.ended_at <= last.exchange.sent_at
 
 
 def _acted_on(found: Effects) -> list[Task]:

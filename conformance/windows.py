@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, Literal
 
 from conformance.exchange import Form
 from conformance.lawful import Acts, Task
 from conformance.states import ENDS_BY_ITSELF, LIVE, State, States
-from conformance.story import OK, Moment, Story
+from conformance.story import OFTEN, OK, Moment, Story
 
 Step = Literal["start", "end"]
 """A step that a task takes by itself."""
@@ -50,6 +51,7 @@ NEEDED: Final = {
 }
 """What would hit a window that was never hit."""
 
+_SERVER_ERROR: Final = range(500, 600)
 _BEFORE: Final[dict[str, States]] = {"start": frozenset({State.PENDING}), "end": LIVE}
 _PAST: Final[dict[str, States]] = {"start": frozenset({State.RUNNING}) | ENDS_BY_ITSELF, "end": ENDS_BY_ITSELF}
 
@@ -114,6 +116,27 @@ def twins(story: Story) -> Iterator[tuple[Moment, Task, list[Moment]]]:
         others = [each for each in sure if each.task is moment.task and overlapping(moment, each)]
         if others and moment.task is not None:
             yield moment, moment.task, others
+
+
+def clashing(story: Story) -> bool:
+    """Whether each time that the first cancels of a task met, one got a 5xx, and ordinary ones between never did.
+
+    Those between name nobody's task. Then it is that they meet, and no trouble of the infrastructure (ruling R17).
+    """
+    meetings = [each for task in story.tasks if (each := _first_meeting(story, task))]
+    ordinary = [moment for moment in story.plain_cancels if moment.task is None]
+    between = [each for each in ordinary if any(overlapping(each, other) for other in ordinary)]
+    spared = not any(each.exchange.unavailable for each in between)
+    turns = [any(each.lies_between(first[-1], second[0]) for each in between) for first, second in pairwise(meetings)]
+    failed = all(any(each.status in _SERVER_ERROR for each in meeting) for meeting in meetings)
+    return failed and spared and len(meetings) >= OFTEN and all(turns)
+
+
+def _first_meeting(story: Story, task: Task) -> list[Moment]:
+    """The first cancel of a task and those that it met, the last to be answered last; none, if it met none."""
+    cancels = [each for each in story.plain_cancels if each.certain and each.task is task]
+    met = [each for each in cancels[1:] if overlapping(cancels[0], each)]
+    return [cancels[0], *sorted(met, key=lambda each: each.exchange.ended_at)] if met else []
 
 
 def beside_pollers(story: Story) -> Iterator[tuple[Task, Moment]]:

@@ -68,6 +68,36 @@ def test_both_cancels_of_a_broken_pair_are_its_history() -> None:
     assert broken.history == (3, 4)
 
 
+def meetings(*live: Told, ordinary: Told = NOT_FOUND, count: int = 5) -> Tale:
+    """Tasks are cancelled by two calls at once, as often as said, in turns with two calls that name nobody's."""
+    tale = Tale()
+    for turn in range(count):
+        at = 1000.0 * (turn + 1)
+        for sent in (at, at + 0.05) if turn else ():
+            tale.cancel(path="nobody", answer=ordinary, sent=sent)
+        task = tale.submitted("running", sent=at + 100)
+        tale.query(task, "running", sent=at + 101)
+        for told, sent in zip(({"status": "cancelled"}, live[turn % len(live)]), (at + 200, at + 200.05), strict=True):
+            shown = {**showing(task, "x"), **told} if isinstance(told, dict) else told
+            tale.cancel(path=task, answer=shown, sent=sent)
+    return tale
+
+
+@pytest.mark.parametrize(
+    ("tale", "judged"),
+    [
+        (meetings(UNAVAILABLE), "broken"),
+        (meetings(UNAVAILABLE, count=4), "undecided"),
+        (meetings(UNAVAILABLE, ordinary=UNAVAILABLE), "undecided"),
+        (meetings(UNAVAILABLE, {"status": "cancelled"}), "held"),
+        (meetings(None), "undecided"),
+    ],
+)
+def test_a_breakdown_whenever_they_meet_is_the_targets_own(tale: Tale, judged: str) -> None:
+    """Each time, and never where others meet; less than that says nothing (RACE-1, R17)."""
+    assert tale.judged("RACE-1") == judged
+
+
 # RACE-2, RACE-4
 
 

@@ -19,19 +19,34 @@ from conformance.lawful import Refusal, Task
 from conformance.states import TERMINAL
 from conformance.story import OK, Moment, Notice, Story
 from conformance.verdict import Judgement, Outcome
-from conformance.windows import Step, beside_other_keys, beside_pollers, beside_submits, raced, twins
+from conformance.windows import (
+    Step,
+    beside_other_keys,
+    beside_pollers,
+    beside_submits,
+    clashing,
+    raced,
+    twins,
+)
 
 _NOT_MET = {
     "end": "no cancel of this story was under way when such a task completed",
     "start": "no cancel of this story was under way when such a task started",
 }
 _NOT_FOUND = 404
+_SERVER_ERRORS = range(500, 600)
 
 
 @check("RACE-1")
 def simultaneous_cancels_answer_alike(story: Story) -> Iterator[Judgement]:
-    """Each of several simultaneous cancels answers 200, and all of them with one terminal state and one charge."""
+    """Each of several simultaneous cancels answers 200, and all of them with one terminal state and one charge.
+
+    A 5xx that comes whenever they meet, and at no meeting of others between, is an answer of the target's own (R17).
+    """
     for moment, task, others in twins(story):
+        if moment.status in _SERVER_ERRORS and clashing(story):
+            yield broken(moment, f"200 showing task {task.task_id} in a terminal state", answered(moment))
+            continue
         told = _ended(moment, task)
         if told is not None:
             yield told

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 
 from conformance.exchange import Form
+from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Timed, asking, by, cancelling
@@ -24,7 +25,7 @@ from conformance.windows import Step, raced, stretch
 if TYPE_CHECKING:
     from random import Random
 
-    from conformance.lawful import Task
+    from conformance.exchange import Exchange
     from conformance.teller import Teller, Telling
     from conformance.windows import Stretch
 
@@ -50,6 +51,8 @@ _LOOKED_AT = 0.5
 _LISTENED_TO = 0.25
 _PATIENCE = 30.0
 _WORTH_WAITING = 4.0
+_TURNS = 4
+_SERVER_ERROR = 500
 
 
 @pytest.mark.aims("RACE-1", "BILL-8", "NOTIFY-2")
@@ -67,13 +70,30 @@ def test_cancelling_at_once(teller: Teller, state: State, variant: int, choice: 
         story.wait(task)
     for again in (False, True):
         calls = [cancelling(task, choice.choice(FORMS)) for _ in range(teller.most_at_once)]
-        story.at_once(*calls[: 3 if again else None])
+        heard = story.at_once(*calls[: 3 if again else None])
+        if not again and _breaks_down(heard):
+            _meet_in_turns(story, state, choice, teller.most_at_once)
         if choice.random() < _LOOKED_AT:
             story.query(task, fresh=True)
         story.account()
     story.query(task, fresh=True)
     story.account()
     story.verify()
+
+
+def _meet_in_turns(story: Telling, state: State, choice: Random, most: int) -> None:
+    """Cancels of nobody's task and of one more task, as many at once, in turns: is it that they meet (ruling R17)?"""
+    for _ in range(_TURNS):
+        nobody = [Task(task_id=story.unknown(), out_task_id=None, role="owner") for _ in range(most)]
+        story.at_once(*(cancelling(each, Form.PATH) for each in nobody))
+        task = story.task(state)
+        if not _breaks_down(story.at_once(*(cancelling(task, choice.choice(FORMS)) for _ in range(most)))):
+            return
+
+
+def _breaks_down(heard: list[Exchange]) -> bool:
+    """Whether one of some calls got a 5xx that may be the infrastructure's."""
+    return any(each.unavailable and each.answer is not None and each.answer.status >= _SERVER_ERROR for each in heard)
 
 
 @pytest.mark.aims("RACE-1", "BILL-8", "BILL-9")

@@ -80,6 +80,26 @@ class BreaksDownOnTheLoser(Fault, _Careless):
         return self.stop(call, seen)
 
 
+class _Busy(Refused):
+    """The call is to be made again later."""
+
+    status = 503
+
+
+class SendsTheLoserAway(Fault, _Careless):
+    """Answers 503 to the later of two simultaneous cancels, as if it were overloaded."""
+
+    breaks = ("RACE-1",)
+    also = (*ACCEPTED, *EFFECTS, *MONEY)
+    processes = 2
+
+    def write(self, call: CancelCall, seen: Task) -> Task:
+        """Find the row locked."""
+        if seen.status not in TERMINAL and self.again(seen).status in TERMINAL:
+            raise _Busy("unavailable", "Try again later.")
+        return self.stop(call, seen)
+
+
 class ShowsTheLoserWhatItSaw(Fault, _Careless):
     """Shows the later of two simultaneous cancels the task as it was before."""
 
