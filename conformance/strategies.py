@@ -131,6 +131,7 @@ SHAPES: Final = {
     "300 characters": "{:z<300}",
     "600 characters": "{:w<600}",
     "1024 characters": "{:v<1024}",
+    "5000 characters": "{:u<5000}",
 }
 """Kinds of `out_task_id`, as format strings around a stem that nobody has used."""
 
@@ -158,7 +159,11 @@ def likely_misses(identifier: str) -> list[str]:
         identifier.encode("ascii", "ignore").decode(),
         identifier.partition("\0")[0],
         *_renumbered(identifier),
-        *(f"{identifier[:size]}~{identifier[size + 1 :]}" for size in (32, 64, 128, 255) if len(identifier) > size),
+        *(
+            f"{identifier[:size]}~{identifier[size + 1 :]}"
+            for size in (32, 64, 128, 255, 4096)
+            if len(identifier) > size
+        ),
     ]
     return list(dict.fromkeys(near for near in odd if near and near != identifier))
 
@@ -298,7 +303,7 @@ MALFORMED_TASK_IDS: Final = (
 )
 """Plain strings that are no well-formed task ids of most services."""
 
-WORDS_OF_PROGRAMS: Final = ("None", "null", "undefined", "constructor", "toString", "__proto__")
+WORDS_OF_PROGRAMS: Final = ("None", "null", "undefined", "constructor", "toString", "__proto__", "length")
 """Strings that stand for nothing, or for what every object has, in one programming language or another."""
 
 TAKEN_FOR_NOTHING: Final = ("0", "false", "nil", "NULL", "NaN", "valueOf", "__proto__")
@@ -334,6 +339,11 @@ EXTRA_NAMES: Final = (
     "metadata",
     "all",
     "cascade",
+    "length",
+    "then",
+    "hasOwnProperty",
+    "$where",
+    "a.b",
 )
 """Names that a cancel does not know and an implementation might."""
 
@@ -355,7 +365,7 @@ def synonyms(task_id: str, out_task_id: str | None) -> dict[str, object]:
     }
 
 
-everything = st.sampled_from((True, 1, "all", None)).map(lambda value: dict.fromkeys(EXTRA_NAMES, value))
+everything = dealt((True, 0, "all", None)).map(lambda value: dict.fromkeys(EXTRA_NAMES, value))
 """Every name that an implementation might know, at once."""
 
 extras = st.dictionaries(

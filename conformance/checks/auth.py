@@ -10,6 +10,7 @@ from conformance.checks.findings import (
     acts,
     answered,
     broken,
+    difference,
     held,
     left_alone,
     premises,
@@ -21,8 +22,8 @@ from conformance.checks.likeness import look
 from conformance.checks.registry import check
 from conformance.exchange import NOBODY, REVOKED
 from conformance.lawful import Refusal
-from conformance.story import Moment, Story
-from conformance.verdict import Judgement
+from conformance.story import OK, Moment, Story
+from conformance.verdict import Judgement, Outcome
 
 _NO_KEY: Final = {NOBODY, f"{NOBODY}:none"}
 ENOUGH_CALLS: Final = 12
@@ -96,13 +97,17 @@ def a_bad_key_comes_before_a_bad_body(story: Story) -> Iterator[Judgement]:
 
 @check("AUTH-7")
 def either_header_carries_the_key(story: Story) -> Iterator[Judgement]:
-    """`x-api-key` works like `Authorization: Bearer`, and decides where both are sent."""
+    """`x-api-key` works like `Authorization: Bearer`, down to the fields of the answer, and decides beside it."""
     for moment in story.probes:
         names = {name.lower() for name, _ in moment.exchange.request.headers} & _KEY_HEADERS
         if _scheme_in_other_case(moment) or (moment.task is None and moment.exchange.request.keyed):
             continue
         if moment.exchange.request.keyed and moment.task is not None:
-            yield acts(moment, moment.task)
+            told, read = acts(moment, moment.task), moment.next_read(moment.task)
+            if told.outcome is Outcome.HELD and read is not None and not _shows_the_same(moment, read):
+                wanted = f"the task as the query right after it showed it, in exchange {read.exchange.number}"
+                told = broken(moment, wanted, difference(moment, read))
+            yield told
         elif len(names) > 1:
             yield refused(moment, Refusal.INVALID_KEY)
 
@@ -117,6 +122,11 @@ def the_scheme_has_no_case(story: Story) -> Iterator[Judgement]:
             yield undecided(moment, "this target's keys come in x-api-key, which has no scheme")
         else:
             yield acts(moment, moment.task)
+
+
+def _shows_the_same(moment: Moment, read: Moment) -> bool:
+    """Whether an answer shows what a query right after it shows, as far as that one shows a task."""
+    return read.status != OK or moment.story.same(moment.document, read.document)
 
 
 def _keyless(story: Story) -> Iterator[Moment]:

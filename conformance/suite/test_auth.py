@@ -14,7 +14,7 @@ from conformance.lawful import Task
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
-from conformance.target.credentials import probes, revoked, strangers
+from conformance.target.credentials import in_the_other_header, probes, revoked, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
@@ -120,6 +120,21 @@ def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State, wa
         story.cancel(call, role=REVOKED, fresh=True)
     for call in (by(form, task), *former_tasks):
         story.cancel(call, credential=other, fresh=True)
+    story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-7")
+@pytest.mark.stories(1)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("state", _OTHER_STATES)
+def test_cancelling_by_the_other_header(teller: Teller, state: State, form: Form) -> None:
+    """The key in the other documented header cancels as it does in its own, whatever has become of the task."""
+    story = teller.story()
+    task = story.task_like(state)
+    story.query(task)
+    header = teller.run.order.profile.auth.header
+    story.cancel(by(form, task), credential=in_the_other_header("owner", header))
     story.query(task)
     story.verify()
 

@@ -402,9 +402,9 @@ def test_naming_with_a_number_that_is_an_identifier(teller: Teller, form: Form) 
 
 @pytest.mark.aims("IDENT-15", "STATE-7")
 @pytest.mark.stories(8)
-@given(fields=st.one_of(everything, extras), way=dealt(_AMONG_OTHERS))
+@given(drawn=extras, all_of_them=everything, way=dealt(_AMONG_OTHERS), many=either())
 def test_naming_a_task_among_unknown_fields(
-    teller: Teller, fields: dict[str, object], way: tuple[Form, bool, bool]
+    teller: Teller, drawn: dict[str, object], all_of_them: dict[str, object], way: tuple[Form, bool, bool], many: bool
 ) -> None:
     """Fields that nobody documented, before or after the identifier, beside a path, with a task or without one.
 
@@ -419,7 +419,7 @@ def test_naming_a_task_among_unknown_fields(
         else naming(form, story.unknown(task) if form is not Form.OUT_TASK_ID else "none-such-1")
     )
     named = call.body if isinstance(call.body, dict) else {}
-    fields = {**fields, **aliases(witness.task_id, witness.out_task_id)}
+    fields = {**(all_of_them if many else drawn), **aliases(witness.task_id, witness.out_task_id)}
     story.look()
     story.cancel(Call(path=call.path, body={**fields, **named} if first else {**named, **fields}))
     story.look_at(task, witness)

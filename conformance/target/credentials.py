@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from conformance.exchange import NOBODY, REVOKED
@@ -28,6 +29,11 @@ TELLING: Final = 16
 
 def _spoiled(label: str, spoil: Callable[[str], str], shell: str) -> tuple[str, Callable[[str], str], str]:
     return (f"{NOBODY}:{label}", spoil, shell)
+
+
+def _instead(word: str, _: str) -> str:
+    """A word in the place of the key."""
+    return word
 
 
 def _other_letter(key: str) -> str:
@@ -58,6 +64,7 @@ _SPOILED: Final = (
     _spoiled("pattern", lambda key: f"{key[:-1]}%", "${KEY%?}%"),
     _spoiled("with quotes", lambda _: _QUOTED, _QUOTED),
     _spoiled("long", lambda _: _LONG, _LONG),
+    *(_spoiled(f"the word {word}", partial(_instead, word), word) for word in ("undefined", "null", "constructor")),
 )
 _SCHEMES: Final = (
     ("Basic", lambda key: base64.b64encode(f"{key}:".encode()).decode(), "$(printf %s: $KEY | base64)"),

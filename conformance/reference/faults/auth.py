@@ -489,6 +489,36 @@ class TakesEitherKey(Fault, Api):
             return super().authenticate(without(headers, "x-api-key"))
 
 
+class SparesWhatRunsFromTheOtherHeader(Fault, Api):
+    """Tells who comes with `x-api-key` that a running task is cancelled, and lets it run."""
+
+    breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4")
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Take the older way."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        task = self.service.seek(call, self.service.target(call))
+        if "x-api-key" not in request.headers or task.status != "running":
+            return self.answer_cancel(self.service.cancel(call))
+        return self.answer({**self.service.show(task), "status": "cancelled"})
+
+
+class ShowsNoOutputByTheOtherHeader(Fault, Api):
+    """Shows who comes with `x-api-key` a completed task without its output."""
+
+    breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4")
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Write what older clients know."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        document = self.service.cancel(call)
+        if "x-api-key" in request.headers:
+            document.pop("output", None)
+        return self.answer_cancel(document)
+
+
 class MindsTheCaseOfTheScheme(Fault, Api):
     """Knows the scheme as `Bearer` only."""
 

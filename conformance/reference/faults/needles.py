@@ -328,6 +328,28 @@ class AcceptsBasic(Fault, Lenient):
         return headers.get("authorization", "").startswith("Basic ") and basic(credentials(headers)) == key
 
 
+class TakesTheWordUndefinedForAKey(Fault, Lenient):
+    """Compares the key with a setting that nobody has made, by its text."""
+
+    breaks = ("AUTH-2",)
+    also = (*MONEY, *KEYLESS, "AUTH-4", *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
+
+    def excuses(self, headers: Headers, key: str) -> bool:  # noqa: ARG002 - whoever's it is
+        """Find both to be nothing."""
+        return credentials(headers) == "undefined"
+
+
+class LooksKeysUpInAnObject(Fault, Lenient):
+    """Looks keys up in an object, which has more than was put into it."""
+
+    breaks = ("AUTH-2",)
+    also = (*MONEY, *KEYLESS, "AUTH-4", *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
+
+    def excuses(self, headers: Headers, key: str) -> bool:  # noqa: ARG002 - whoever's it is
+        """Find what every object has."""
+        return credentials(headers) in {"constructor", "toString", "__proto__"}
+
+
 class ComparesHalfTheKey(Fault, Lenient):
     """Compares only the beginning and the length of a key."""
 

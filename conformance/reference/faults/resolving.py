@@ -779,6 +779,32 @@ class RefusesUnknownFields(Fault, Service):
         return super().target(call)
 
 
+class RefusesFieldsWithDots(Fault, Service):
+    """Refuses a body with a field whose name means something to its database."""
+
+    breaks = ("IDENT-15",)
+    also = (*ACCEPTED, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Let no operator through."""
+        if any("." in name or name.startswith("$") for name in call.body):
+            raise Refused.invalid("A name is not allowed.")
+        return super().target(call)
+
+
+class TakesALengthForItsOwn(Fault, Service):
+    """Takes a body with a `length` of 0 for an empty one."""
+
+    breaks = ("IDENT-15",)
+    also = (*ACCEPTED, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Ask how long it is."""
+        if call.body.get("length") == 0:
+            raise Refused.invalid("The body is empty.")
+        return super().target(call)
+
+
 class _Foreknowing(Service):
     """Remembers by which names cancels found no task."""
 
