@@ -19,9 +19,9 @@ PACKAGE: Final = "conformance"
 LAYERS: Final = (
     ("states", "exchange", "sameness", "lawful", "depth"),
     ("story", "verdict", "requirements"),
-    ("checks", "contract", "account", "windows"),
+    ("checks", "contract", "account", "windows", "bystanders"),
     ("target", "journal", "pool", "sweeping", "report", "run", "diff", "certificate"),
-    ("suite", "strategies", "teller", "life"),
+    ("suite", "strategies", "teller", "life", "beside"),
     (
         "plugin",
         "distributed",

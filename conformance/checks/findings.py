@@ -6,14 +6,16 @@ A call *acts on* a task, or is *refused* as documented, and what it does not act
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from conformance.bystanders import bystanders, keeping
 from conformance.exchange import MALFORMED, Missing
 from conformance.lawful import Acts, Refusal, Task, confusable
 from conformance.sameness import differences
-from conformance.states import LIVE, TERMINAL, State
-from conformance.story import OK, Moment
+from conformance.states import ENDS_BY_ITSELF, LIVE, TERMINAL, State
+from conformance.story import OK, Moment, Story
 from conformance.verdict import Judgement, Outcome, Premise
 
 _OWNER: Final = "owner"
@@ -193,6 +195,19 @@ def _quotes(content: bytes | None, task: Task) -> bool:
     """Whether an unreadable body contains one of the task's identifiers, in whatever encoding of Unicode."""
     text = (content or b"").replace(b"\0", b"")
     return any(identifier.encode(errors="replace") in text for identifier in task.identifiers)
+
+
+def kept_from_work(story: Story, *, foreign: bool) -> Iterator[Judgement]:
+    """Whether tasks that end by themselves did so, though their own key, or a foreign one, sent cancels beside them."""
+    disturbed = [each for each in bystanders(story) if each.beside]
+    disturbed = [each for each in disturbed if all((call.role != each.task.role) is foreign for call in each.beside)]
+    for each in disturbed:
+        if each.last.state in ENDS_BY_ITSELF:
+            yield held(each.last)
+    if disturbed and keeping(story):
+        last = disturbed[-1].last
+        wanted = f"its end, as each of its kind had beside which nothing was sent: the {len(disturbed)} others had none"
+        yield broken(last, wanted, f"status {last.state}")
 
 
 def unavailable(moment: Moment) -> Judgement:

@@ -9,7 +9,16 @@ from typing import Final
 
 from conformance.account import around, expected
 from conformance.checks.bill import judged, payers
-from conformance.checks.findings import answered_lawfully, broken, held, left_alone, premises, refused, undecided
+from conformance.checks.findings import (
+    answered_lawfully,
+    broken,
+    held,
+    kept_from_work,
+    left_alone,
+    premises,
+    refused,
+    undecided,
+)
 from conformance.checks.likeness import look, rank_test, separation, switches
 from conformance.checks.registry import check
 from conformance.exchange import ABSENT, Form
@@ -46,6 +55,7 @@ def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
     for moment, task in _foreign(story, (*story.cancels, *story.probes)):
         yield left_alone(moment, task)
         yield from _stands_still(story, moment, task.role)
+    yield from kept_from_work(story, foreign=True)
 
 
 @check("ISO-3")

@@ -9,6 +9,7 @@ from conformance.checks.findings import (
     blamable,
     broken,
     held,
+    kept_from_work,
     left_alone,
     quoted,
     touches,
@@ -108,6 +109,7 @@ def other_tasks_go_on(story: Story) -> Iterator[Judgement]:
             if not touches(moment, task) and moment.status == OK:
                 yield left_alone(moment, task)
         yield from _unexplained(task, story, suspects)
+    yield from kept_from_work(story, foreign=False)
 
 
 @check("STATE-8")

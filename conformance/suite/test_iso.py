@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from conformance.beside import work_beside
 from conformance.checks.iso import ENOUGH_LOOKS, ENOUGH_TIMES
 from conformance.exchange import Form
 from conformance.states import State
@@ -20,7 +21,8 @@ from conformance.target.provision import OutOfReach, fresh_identifier
 if TYPE_CHECKING:
     from random import Random
 
-    from conformance.teller import Teller
+    from conformance.lawful import Task
+    from conformance.teller import Teller, Telling
 
 _SHARED = {State.COMPLETED, State.FAILED}
 _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
@@ -130,6 +132,21 @@ def test_telling_fresh_foreign_tasks_from_unknown(teller: Teller, form: Form, ch
                 story.cancel(call, role=other)
         story.look()
         story.cancel(by(form, own), role=other)
+        story.verify()
+
+
+@pytest.mark.aims("ISO-2")
+@pytest.mark.stories(1)
+@given(form=dealt(FORMS))
+def test_leaving_a_foreign_task_to_its_work(teller: Teller, form: Form) -> None:
+    """A task gets to its end, though another key tries to cancel it while it waits, and while it runs."""
+    for other in teller.others():
+        story = teller.story()
+
+        def call(story: Telling, task: Task, role: str = other) -> None:
+            story.cancel(by(form, task), role=role)
+
+        work_beside(story, call, call, lasts=teller.run.provision.lasted(State.FAILED))
         story.verify()
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.beside import see_it_start, work_beside
 from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either
-from conformance.target.call import by
+from conformance.target.call import by, naming
 from conformance.target.provision import AUTO, fresh_identifier
 
 if TYPE_CHECKING:
     from conformance.lawful import Task
     from conformance.teller import Teller, Telling
 
-_FIRST_WAIT = 0.005
-_SLOWER = 1.25
-_PATIENCE = 30.0
 _TRIOS = (
     (State.PENDING, State.PENDING, State.PENDING),
     (State.RUNNING, State.PENDING, State.PENDING),
@@ -71,7 +68,7 @@ def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form
     story = teller.story()
     task = story.task(State.PENDING, like=like)
     if runs:
-        _see_it_start(story, task)
+        see_it_start(story, task)
     story.cancel(by(form, task))
     story.query(task)
     story.query(task, form=Form.OUT_TASK_ID)
@@ -105,6 +102,29 @@ def test_cancelling_one_of_three(
 
 
 @pytest.mark.aims("STATE-7")
+@pytest.mark.stories(1)
+@given(form=dealt(FORMS))
+def test_leaving_a_task_to_its_work(teller: Teller, form: Form) -> None:
+    """A task gets to its end, though tasks in other states, one of its own kind and nobody's are cancelled beside."""
+    story = teller.story()
+    ended = [story.task(State.CANCELLED), story.task_like(State.COMPLETED)]
+    running = story.task_like(State.RUNNING)
+
+    def while_it_waits(story: Telling, _: Task) -> None:
+        for other in (*ended, running):
+            story.cancel(by(form, other))
+        story.cancel(naming(form, story.unknown(running)))
+
+    def while_it_runs(story: Telling, _: Task) -> None:
+        mate = story.begin(State.FAILED, variant=0)
+        for other in (mate, *ended, running, story.task()):
+            story.cancel(by(form, other))
+
+    work_beside(story, while_it_waits, while_it_runs, lasts=teller.run.provision.lasted(State.FAILED))
+    story.verify()
+
+
+@pytest.mark.aims("STATE-7")
 @pytest.mark.stories(3)
 @given(form=dealt(FORMS))
 def test_cancelling_the_head_of_a_series(teller: Teller, form: Form) -> None:
@@ -132,11 +152,3 @@ def test_submitting_the_work_again(teller: Teller, form: Form, stuck: State) -> 
         story.query(each)
     story.again(task, State.RUNNING, variant=1)
     story.verify()
-
-
-def _see_it_start(story: Telling, task: Task) -> None:
-    """Ask for a pending task, ever less often, until it is seen to have started, or has waited too long."""
-    wait, until = _FIRST_WAIT, time.monotonic() + _PATIENCE
-    while story.shows(story.query(task)) is State.PENDING and time.monotonic() < until:
-        story.pause(wait)
-        wait *= _SLOWER
