@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from told import INVALID_KEY, INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Tale, Told, refusal, showing, terms
 
+from conformance.verdict import Outcome
+
 
 @pytest.mark.parametrize("field", ["path", "task_id", "out_task_id"])
 @pytest.mark.parametrize(
@@ -397,3 +399,39 @@ def test_a_target_with_names_of_its_own_is_not_blamed() -> None:
     assert tale.blamed == []
     tale.query(task, showing(task, "queued", output=None, queue_position=None))
     assert tale.judged("STATE-3") == "broken"
+
+
+def works(*ends: str, role: str = "owner", control: str = "failed") -> Tale:
+    """Tasks beside which a cancel is sent, in turns with some that are left in peace; each is followed by one more."""
+    tale = Tale()
+    for turn, end in enumerate(ends):
+        for shown, disturbed in ((control, False), (end, True)) if turn else ((end, True),):
+            task = tale.submitted("failed")
+            tale.query(task, "pending")
+            if disturbed:
+                named = task if role != "owner" else "nobody"
+                tale.cancel(path=named, answer=NOT_FOUND, role=role)
+            later = tale.submitted("failed")
+            tale.query(later, "failed")
+            tale.query(task, shown, sent=tale.now + 100)
+    return tale
+
+
+@pytest.mark.parametrize(("role", "row"), [("owner", "STATE-7"), ("other", "ISO-2")])
+@pytest.mark.parametrize(
+    ("ends", "control", "broken"),
+    [
+        (["failed"], "failed", False),
+        (["pending"] * 5, "failed", True),
+        (["running"] * 5, "failed", True),
+        (["pending"] * 4, "failed", False),
+        (["pending"] * 5, "pending", False),
+        (["pending", "pending", "failed", "pending", "pending"], "failed", False),
+    ],
+)
+def test_tasks_get_to_their_end_beside_a_cancel(
+    ends: list[str], control: str, broken: bool, role: str, row: str
+) -> None:
+    """One that does not each time, though all others do, is kept from it; less than that says nothing."""
+    findings = works(*ends, role=role, control=control).findings(row)
+    assert any(each.outcome is Outcome.BROKEN for each in findings) is broken
