@@ -43,18 +43,14 @@ def bystanders(story: Story) -> list[Bystander]:
     return sorted(found, key=lambda each: each.task.submitted_at or 0.0)
 
 
-def keeping(story: Story) -> tuple[Moment, ...]:
-    """The calls that kept the last of the bystanders from its end; none, where that may be chance.
+def are_kept(seen: list[Bystander]) -> bool:
+    """Whether it is the calls beside that kept bystanders from their end, and no chance.
 
     Each of those that calls were sent beside was kept, none of the others, and they came in turns.
     """
-    seen = bystanders(story)
-    disturbed = [each for each in seen if each.beside]
-    turns = pairwise(index for index, each in enumerate(seen) if each.beside)
-    alternate = all(later - earlier > 1 for earlier, later in turns)
-    if len(disturbed) < OFTEN or not alternate or any(each.kept is not bool(each.beside) for each in seen):
-        return ()
-    return disturbed[-1].beside
+    disturbed = [index for index, each in enumerate(seen) if each.beside]
+    in_turns = all(later - earlier > 1 for earlier, later in pairwise(disturbed))
+    return len(disturbed) >= OFTEN and in_turns and all(each.kept is bool(each.beside) for each in seen)
 
 
 def _bystander(story: Story, task: Task, later: Task) -> Bystander | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from conformance.bystanders import bystanders, keeping
+from conformance.bystanders import are_kept, bystanders
 from conformance.exchange import MALFORMED, Missing
 from conformance.lawful import Acts, Refusal, Task, confusable
 from conformance.sameness import differences
@@ -199,15 +199,25 @@ def _quotes(content: bytes | None, task: Task) -> bool:
 
 def kept_from_work(story: Story, *, foreign: bool) -> Iterator[Judgement]:
     """Whether tasks that end by themselves did so, though their own key, or a foreign one, sent cancels beside them."""
-    disturbed = [each for each in bystanders(story) if each.beside]
-    disturbed = [each for each in disturbed if all((call.role != each.task.role) is foreign for call in each.beside)]
+    seen = bystanders(story)
+    disturbed = [each for each in seen if each.beside]
+    if not all((call.role != each.task.role) is foreign for each in disturbed for call in each.beside):
+        return  # who kept a task from its end is known only where one kind of calls was sent
     for each in disturbed:
         if each.last.state in ENDS_BY_ITSELF:
             yield held(each.last)
-    if disturbed and keeping(story):
+    if are_kept(seen):
         last = disturbed[-1].last
         wanted = f"its end, as each of its kind had beside which nothing was sent: the {len(disturbed)} others had none"
         yield broken(last, wanted, f"status {last.state}")
+
+
+def as_queried(moment: Moment, read: Moment) -> Judgement:
+    """The answer is what a query right after it shows."""
+    if moment.story.same(moment.document, read.document):
+        return held(moment)
+    wanted = f"the task as the query right after it showed it, in exchange {read.exchange.number}"
+    return broken(moment, wanted, difference(moment, read))
 
 
 def unavailable(moment: Moment) -> Judgement:
