@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
@@ -26,14 +25,7 @@ from conformance.running import Asked, carry_out, reference_service
 LATENCY: Final = 0.1
 IN_FLIGHT: Final = 5
 RUNNING: Final = 4
-_LONGEST_GAP: Final = 10.0
 PROFILE: Final = Path(__file__).with_suffix(".toml")
-_LATE: Final = {
-    "test_cancelling_as_it_": "later, aimed at a task's own steps",
-    "test_listening_": "later, among listeners",
-    "test_polling_": "later, among listeners",
-}
-"""Phases of the stories that are told alone, by how their titles begin; the others are on an account."""
 
 
 def main() -> None:
@@ -66,29 +58,28 @@ def _longest_wait(journal: Journal) -> float:
 
 
 def _phases(connection: sqlite3.Connection, seconds: float) -> Iterator[tuple[str, float, int]]:
-    """Each phase with the seconds it took and its requests; what is left over last."""
+    """Each phase with the seconds it took and its requests; what is left over last.
+
+    The lanes, each of stories on one account and in one process, are told at once.
+    """
     rows = connection.execute(
-        "SELECT title, alone, sent_at, ended_at FROM exchange JOIN story ON story = story.number"
+        "SELECT accounts IS NOT NULL, teller, sent_at, ended_at FROM exchange JOIN story ON story = story.number"
         " WHERE aims != '' AND teller != 'main' AND ended_at <= alone_until AND operation != 'stream'"
     ).fetchall()
-    late = min(sent_at for _, alone, sent_at, _ in rows if alone)
-    phases: dict[str, list[tuple[float, float]]] = {}
-    for title, _, sent_at, ended_at in rows:
-        told = next((phase for begins, phase in _LATE.items() if title.startswith(begins)), "later, on an account")
-        phases.setdefault(told if sent_at >= late else "side by side", []).append((sent_at, ended_at))
-    for phase, exchanges in phases.items():
-        took = _covered(exchanges) if phase != "side by side" else late - min(sent for sent, _ in exchanges)
-        seconds -= took
-        yield phase, took, len(exchanges)
+    late = min(sent_at for in_a_lane, _, sent_at, _ in rows if in_a_lane)
+    lanes: dict[str, list[float]] = {}
+    for in_a_lane, teller, _, ended_at in rows:
+        if in_a_lane:
+            lanes.setdefault(teller, []).append(ended_at)
+    early = [sent_at for in_a_lane, _, sent_at, _ in rows if not in_a_lane and sent_at < late]
+    end = max(map(max, lanes.values()))
+    yield "side by side", late - min(early), len(early)
+    for teller, ended in sorted(lanes.items()):
+        yield f"a lane of {max(ended) - late:.1f} s, in {teller}", 0.0, len(ended)
+    yield "the lanes together", end - late, 0
     [total] = connection.execute("SELECT count(*) FROM exchange WHERE operation != 'stream'").fetchone()
-    yield "starting, looking at everything again, ending", seconds, total - sum(map(len, phases.values()))
-
-
-def _covered(exchanges: list[tuple[float, float]]) -> float:
-    """Seconds from each exchange to the next one of its phase, where that is not another phase's time."""
-    ordered = sorted(exchanges)
-    gaps = (following - sent for (sent, _), (following, _) in pairwise(ordered))
-    return sum(gap for gap in gaps if gap < _LONGEST_GAP)
+    counted = len(early) + sum(map(len, lanes.values()))
+    yield "starting, looking at everything again, ending", seconds - (end - min(early)), total - counted
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ORDER: Final = "conformance_order"
 _KEEPER: Final = "conformance_keeper"
 _PAUSE: Final = 5.0
-_LATE: Final = "tests that come late"
+_LATE: Final = "how many tests come late"
 
 
 def handed_down(config: pytest.Config) -> Order:
@@ -44,10 +44,10 @@ def handed_down(config: pytest.Config) -> Order:
     return order
 
 
-def tell_late(config: pytest.Config, order: Order, count: int) -> None:
-    """The last tests that this process has found, so many of them, are to be told after the others, and alone."""
+def tell_late(config: pytest.Config, order: Order, counts: Sequence[int]) -> None:
+    """How many of the last tests that this process has found are told on one account, on another, and last."""
     with closing(_journal(config, order)) as journal:
-        journal.pool.learn(_LATE, count)
+        journal.pool.learn(_LATE, counts)
 
 
 def joined(config: pytest.Config, order: Order) -> Run:
@@ -79,8 +79,8 @@ class Keeper:
         node.workerinput |= {_ORDER: pickle.dumps(self._order), _KEEPER: os.getpid()}
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> Phases:
-        """Side by side first, then alone."""
-        return Phases(config, lambda: int(self.run.pool.learned(_LATE) or 0))
+        """Side by side first, then one process an account, then one alone."""
+        return Phases(config, lambda: self.run.pool.learned(_LATE) or (0, 0, 0))
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """The first process has found its tests: begin, so that the slow tasks are on their way when all have."""

@@ -13,7 +13,8 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,9 +32,10 @@ _SCHEMA: Final = """
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE story (
     number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0,
-    alone_until REAL NOT NULL DEFAULT 9e999, haunted INTEGER NOT NULL DEFAULT 0, teller TEXT NOT NULL
+    alone_until REAL NOT NULL DEFAULT 9e999, haunted INTEGER NOT NULL DEFAULT 0, teller TEXT NOT NULL, accounts TEXT,
+    over INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX being_told ON story (teller) WHERE alone_until > 9e99;
+CREATE INDEX being_told ON story (teller) WHERE NOT over;
 CREATE TABLE task (task_id TEXT PRIMARY KEY, record TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE cast_ (
     story INTEGER NOT NULL, task_id TEXT NOT NULL, own INTEGER NOT NULL DEFAULT 0, lingers INTEGER NOT NULL DEFAULT 0,
@@ -45,6 +47,7 @@ CREATE TABLE exchange (
     sent_at REAL NOT NULL, ended_at REAL, status INTEGER, answer_headers TEXT, answer BLOB, lost TEXT
 );
 CREATE INDEX in_flight ON exchange (sent_at) WHERE ended_at IS NULL;
+CREATE TABLE listening (teller TEXT PRIMARY KEY, streams INTEGER NOT NULL);
 CREATE TABLE waiting (number INTEGER PRIMARY KEY, teller TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE retold (story INTEGER NOT NULL, exchange INTEGER NOT NULL, PRIMARY KEY (story, exchange)) WITHOUT ROWID;
 CREATE TABLE judgement (
@@ -62,30 +65,36 @@ CREATE TABLE obstacle (requirement TEXT NOT NULL, reason TEXT NOT NULL, UNIQUE (
 MAIN: Final = "main"
 """The teller of a run in one process, and of what several processes tell beside their stories."""
 
-_IS_ALONE: Final = (
-    "SELECT NOT EXISTS (SELECT 1 FROM story WHERE alone_until > 9e99 AND aims != '' AND teller NOT IN (?, ?))"
+_TOLD_ELSEWHERE: Final = (
+    "SELECT accounts FROM story WHERE NOT over AND (aims != '' OR accounts IS NOT NULL) AND teller NOT IN (?, ?)"
 )
-_DISTURB: Final = (
-    "UPDATE story SET alone = 0 WHERE alone_until > 9e99 AND aims != '' AND teller NOT IN (?, ?) AND alone"
-)
+_DISTURB: Final = "UPDATE story SET alone = 0 WHERE NOT over AND aims != '' AND teller NOT IN (?, ?) AND alone"
 _BEGIN: Final = (
     "INSERT INTO exchange (story, operation, role, method, url, headers, content, path_id, sent_at)"
     " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?"
 )
 _IN_FLIGHT: Final = "SELECT count(*) FROM exchange WHERE ended_at IS NULL AND sent_at > ?"
+_STREAMS: Final = "SELECT coalesce(sum(streams), 0) FROM listening"
+_AT_MOST: Final = f"max(1, ? - ({_STREAMS}))"
 _FIRST_WAITING: Final = "SELECT teller FROM waiting WHERE until > ? ORDER BY number LIMIT 1"
-_BEGIN_IF_THERE_IS_ROOM: Final = f"{_BEGIN} WHERE ({_IN_FLIGHT}) < ? AND NOT EXISTS ({_FIRST_WAITING}) RETURNING number"
+_BEGIN_IF_THERE_IS_ROOM: Final = (
+    f"{_BEGIN} WHERE ({_IN_FLIGHT}) < {_AT_MOST} AND NOT EXISTS ({_FIRST_WAITING}) RETURNING number"
+)
 _BURY_EXCHANGES: Final = (
     "UPDATE exchange SET ended_at = :instant, lost = :lost WHERE ended_at IS NULL"
     " AND story IN (SELECT number FROM story WHERE teller = coalesce(:teller, teller))"
 )
+_BURY_STREAMS: Final = "DELETE FROM listening WHERE teller = coalesce(:teller, teller)"
 _BURY_TURNS: Final = "DELETE FROM waiting WHERE teller = coalesce(:teller, teller)"
 _BURY_STORIES: Final = (
-    "UPDATE story SET alone = 0, alone_until = :instant WHERE teller = coalesce(:teller, teller)"
-    " AND aims != '' AND title != :ledger AND alone_until > 9e99 RETURNING aims"
+    "UPDATE story SET alone = 0, alone_until = :instant, over = 1 WHERE teller = coalesce(:teller, teller)"
+    " AND NOT over AND aims != '' AND title != :ledger RETURNING aims"
 )
 _DISMISSED: Final = "the run is over"
 _LONGEST_WAIT: Final = 60.0
+_BRIEFLY: Final = 0.005
+"""Seconds between two looks whether accounts are free."""
+
 _UNENDED: Final = "the run ended before an answer came"
 
 
@@ -192,29 +201,61 @@ class Journal:
         """All facts about the run."""
         return {key: json.loads(value) for key, value in self.connection.execute("SELECT key, value FROM note")}
 
-    def begin_story(self, title: str, aims: Iterable[str], *, alone: bool = False, haunted: bool = False) -> int:
+    def begin_story(
+        self,
+        title: str,
+        aims: Iterable[str],
+        *,
+        alone: bool = False,
+        haunted: bool = False,
+        accounts: Collection[str] | None = None,
+    ) -> int:
         """A new story's number; what `alone` and `haunted` mean is told by `Story`.
 
-        No story is alone while another process tells one, nor is one that is being told elsewhere from now on.
+        One that may move these `accounts` only waits until other processes tell none that may move any of them. One
+        without may move any and waits for nobody: it is not alone while another process tells one, nor is one that is
+        being told elsewhere from now on.
+
+        Raises:
+            RunOver: this process has been dismissed meanwhile, or its keeper has died.
         """
-        told = ",".join(aims)
-        with self.transaction():
-            others = (self.teller, MAIN)
-            alone = alone and bool(self.connection.execute(_IS_ALONE, others).fetchone()[0])
-            if told:
-                self.connection.execute(_DISTURB, others)
-            row = self.connection.execute(
-                "INSERT INTO story (title, aims, alone, haunted, teller) VALUES (?, ?, ?, ?, ?) RETURNING number",
-                (title, told, alone, haunted, self.teller),
-            ).fetchone()
-        return int(row[0])
+        told, others = ",".join(aims), (self.teller, MAIN)
+        while True:
+            with self.transaction():
+                elsewhere = self.connection.execute(_TOLD_ELSEWHERE, others).fetchall()
+                if accounts is None:
+                    alone = alone and not elsewhere
+                    if told:
+                        self.connection.execute(_DISTURB, others)
+                if accounts is None or all(_are_apart(accounts, each) for (each,) in elsewhere):
+                    listed = None if accounts is None else json.dumps(sorted(accounts))
+                    row = self.connection.execute(
+                        "INSERT INTO story (title, aims, alone, haunted, teller, accounts) VALUES (?, ?, ?, ?, ?, ?)"
+                        " RETURNING number",
+                        (title, told, alone, haunted, self.teller, listed),
+                    ).fetchone()
+                    return int(row[0])
+            self._expect_a_part()
+            time.sleep(_BRIEFLY)
+
+    def amend_story(self, story: int, *, alone: bool, haunted: bool) -> bool:
+        """What it turned out to be when it had begun: whether it is `alone`, if it still was, and `haunted`."""
+        row = self.connection.execute(
+            "UPDATE story SET alone = alone AND ?, haunted = ? WHERE number = ? RETURNING alone",
+            (alone, haunted, story),
+        ).fetchone()
+        return bool(row and row[0])
 
     def end_story(self, story: int, instant: float) -> bool:
         """The story was told to its end, and nothing that is added later is alone; whether it was alone until now."""
         row = self.connection.execute(
-            "UPDATE story SET alone_until = ? WHERE number = ? RETURNING alone", (instant, story)
+            "UPDATE story SET alone_until = ?, over = 1 WHERE number = ? RETURNING alone", (instant, story)
         ).fetchone()
         return bool(row and row[0])
+
+    def leave_story(self, story: int) -> None:
+        """Nothing more is said in the story, which came to no end: others need not wait for it."""
+        self.connection.execute("UPDATE story SET over = 1 WHERE number = ?", (story,))
 
     def begin_exchange(self, story: int, request: Request, sent_at: float) -> int:
         """A request that is about to leave; the number of its exchange."""
@@ -226,14 +267,13 @@ class Journal:
     ) -> list[int]:
         """Requests that are about to leave together, and their numbers: none as long as there is no room for them.
 
-        There is room while no more than `at_most` are in flight with them, and nobody waits who came before; what was
-        sent before `since` and never ended is not in flight any more.
+        There is room while no more than `at_most` are in flight with them, the open streams of all processes among
+        them, and nobody waits who came before; what was sent before `since` and never ended is not in flight any more.
 
         Raises:
             RunOver: this process has been dismissed, or its keeper has died.
         """
-        if self._keeper is not None and (self._keeper != os.getppid() or self.pool.learned(_DISMISSED)):
-            raise RunOver("the run that this process took part in is over")
+        self._expect_a_part()
         if len(requests) == 1:
             values = (*_begun(story, requests[0], sent_at), since, at_most, sent_at)
             if row := self.connection.execute(_BEGIN_IF_THERE_IS_ROOM, values).fetchone():
@@ -241,6 +281,7 @@ class Journal:
         with self.transaction():
             execute = self.connection.execute
             first = execute(_FIRST_WAITING, (sent_at,)).fetchone()
+            [at_most] = execute(f"SELECT {_AT_MOST}", (at_most,)).fetchone()
             room = at_most - int(execute(_IN_FLIGHT, (since,)).fetchone()[0])
             if first in {None, (self.teller,)} and (room >= len(requests) or room >= at_most):
                 if first is not None:
@@ -251,6 +292,18 @@ class Journal:
                 execute("INSERT INTO waiting (teller, until) VALUES (?, ?)", turn)
         return []
 
+    def listen(self, streams: int) -> None:
+        """So many event streams are open in this process: each is a request in flight."""
+        self.connection.execute("INSERT OR REPLACE INTO listening VALUES (?, ?)", (self.teller, streams))
+
+    def streams(self) -> int:
+        """How many event streams are open in all processes."""
+        return int(self.connection.execute(_STREAMS).fetchone()[0])
+
+    def _expect_a_part(self) -> None:
+        if self._keeper is not None and (self._keeper != os.getppid() or self.pool.learned(_DISMISSED)):
+            raise RunOver("the run that this process took part in is over")
+
     def dismiss(self) -> None:
         """The other processes of the run send nothing more."""
         self.pool.learn(_DISMISSED, value=True)
@@ -259,7 +312,7 @@ class Journal:
         """A process of the run has gone, or all have: nothing of it is under way; the aims of what it was telling."""
         gone = {"teller": teller, "instant": instant, "lost": _UNENDED, "ledger": LEDGER}
         with self.transaction():
-            for statement in (_BURY_EXCHANGES, _BURY_TURNS):
+            for statement in (_BURY_EXCHANGES, _BURY_TURNS, _BURY_STREAMS):
                 self.connection.execute(statement, gone)
             rows = self.connection.execute(_BURY_STORIES, gone).fetchall()
         return [tuple(aims.split(",")) for (aims,) in rows]
@@ -582,6 +635,11 @@ def _connect(path: str) -> sqlite3.Connection:
 def _storable(text: str) -> str:
     """SQLite's text is UTF-8, which has no lone surrogates: those are told by their escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _are_apart(accounts: Collection[str], others: str | None) -> bool:
+    """Whether a story that may move the `others`, any where they are not listed, cannot move any of `accounts`."""
+    return others is not None and set(json.loads(others)).isdisjoint(accounts)
 
 
 def _begun(story: int, request: Request, sent_at: float) -> tuple[object, ...]:

@@ -1,13 +1,15 @@
-"""Which process of a run tells which story: side by side first, then, in one alone, what is not to be disturbed.
+"""Which process of a run tells which story: side by side first, then one process an account, and at last one alone.
 
 A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
-however many processes there are. The groups with the most stories go first. A process runs a test only when it knows
-the next one or that there is none: so all but one are dismissed when nothing is left to deal out, and the one that is
-kept, with its last test still in hand, is given the rest when the others have gone.
+however many processes there are. The groups with the most stories go first. Then come lanes, each of them whole and in
+one process: a story in a lane waits by itself until nobody can move the account that it is told on. A process runs a
+test only when it knows the next one or that there is none: so those for whom nothing is left are dismissed, and the one
+that stays, with the last test of a lane still in hand, is given the rest when the others have gone.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -19,22 +21,31 @@ if TYPE_CHECKING:
     import pytest
     from xdist.workermanage import WorkerController
 
+_LAST: Final = 3
+"""The phase after that of groups, which are of phase 0, and those of the lanes."""
+
 _ENOUGH: Final = 2
 """So many tests in hand keep a process busy with the first of them."""
 
 
 class Phases:
-    """The scheduler of pytest-xdist for a run; so many tests as `late` says, when all were found, come late."""
+    """The scheduler of pytest-xdist for a run.
 
-    def __init__(self, config: pytest.Config, late: Callable[[], int]) -> None:
+    Of all tests, when they were found, the last ones are those of two lanes and those that come after everything else:
+    `late` says how many each are.
+    """
+
+    def __init__(self, config: pytest.Config, late: Callable[[], Sequence[int]]) -> None:
         self._count_late = late
-        self._first_late = 0
+        self._begins: Sequence[int] = ()
         self._wanted = len(parse_tx_spec_config(config))
         self._collections: dict[WorkerController, Sequence[str]] = {}
         self._in_hand: dict[WorkerController, list[int]] = {}
         self._tests: Sequence[str] = ()
         self._groups: deque[list[int]] = deque()
-        self._late: list[int] = []
+        self._lanes: deque[list[int]] = deque()
+        self._last: list[int] = []
+        self._stays: WorkerController | None = None
 
     @property
     def nodes(self) -> list[WorkerController]:
@@ -49,7 +60,7 @@ class Phases:
     @property
     def tests_finished(self) -> bool:
         """Whether nothing is left to deal out, and nobody has more than a last test in hand."""
-        dealt = self.collection_is_completed and not self._groups and not self._late
+        dealt = self.collection_is_completed and not (self._groups or self._lanes or self._last)
         return dealt and all(len(tests) < _ENOUGH for tests in self._in_hand.values())
 
     @property
@@ -83,6 +94,7 @@ class Phases:
         """A process has gone; the test that it died of, if it did. What it had in hand besides is others' to run."""
         self._collections.pop(node, None)
         left = self._in_hand.pop(node)
+        self._stays = None if node is self._stays else self._stays
         self._take_back(left[1:])
         self._deal()
         return self._tests[left[0]] if left else None
@@ -93,15 +105,18 @@ class Phases:
             self._tests = next(iter(self._collections.values()))
             if any(list(each) != list(self._tests) for each in self._collections.values()):
                 raise RuntimeError("the processes of this run have found different tests")
-            self._first_late = len(self._tests) - self._count_late()
+            counts = self._count_late()
+            self._begins = [len(self._tests) - sum(counts[phase:]) for phase in range(len(counts))]
             self._take_back(range(len(self._tests)))
         self._deal()
 
     def _take_back(self, indices: Iterable[int]) -> None:
-        """What is not in anybody's hand: groups, the one with the most tests first, and what comes late."""
-        for late, tests in groupby(sorted(indices, key=self._is_late), self._is_late):
-            if late:
-                self._late = sorted([*self._late, *tests])
+        """What is not in anybody's hand: groups, the one with the most tests first, lanes, and what comes last."""
+        for phase, tests in groupby(sorted(indices), self._phase):
+            if phase == _LAST:
+                self._last = sorted([*self._last, *tests])
+            elif phase:
+                self._lanes.append(list(tests))
             else:
                 self._groups.extend(list(group) for _, group in groupby(tests, self._function))
         self._groups = deque(sorted(self._groups, key=len, reverse=True))
@@ -112,23 +127,27 @@ class Phases:
         for node in ready:
             while self._groups and len(self._in_hand[node]) < _ENOUGH:
                 self._give(node, self._groups.popleft())
-        idle = [node for node in ready if len(self._in_hand[node]) < _ENOUGH]
-        if self._groups or not self._tests or not idle:
+        if self._groups or not self._tests:
             return
-        for node in idle[1:] if idle == working else idle:
-            node.shutdown()
-        if idle == working and not any(tests for node, tests in self._in_hand.items() if node is not idle[0]):
-            self._give(idle[0], self._late)
-            self._late = []
-            idle[0].shutdown()
+        for node in [node for node in ready if len(self._in_hand[node]) < _ENOUGH]:
+            self._stays = stays = self._stays or node
+            while self._lanes and len(self._in_hand[node]) < _ENOUGH:
+                self._give(node, self._lanes.pop())
+            others = [(each.shutting_down, tests) for each, tests in self._in_hand.items() if each is not stays]
+            if node is not stays:
+                node.shutdown()
+            elif not self._lanes and all(leaves and not tests for leaves, tests in others):
+                self._give(node, self._last)
+                self._last = []
+                node.shutdown()
 
     def _give(self, node: WorkerController, tests: list[int]) -> None:
         self._in_hand[node] += tests
         if tests:
             node.send_runtest_some(tests)
 
-    def _is_late(self, index: int) -> bool:
-        return index >= self._first_late
+    def _phase(self, index: int) -> int:
+        return bisect_right(self._begins, index)
 
     def _function(self, index: int) -> str:
         return self._tests[index].partition("[")[0]

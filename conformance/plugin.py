@@ -24,6 +24,7 @@ from conformance.verdict import ExitCode, Gate, Level
 
 if TYPE_CHECKING:
     from conformance.journal import Journal
+    from conformance.payers import Payer
     from conformance.report.progress import Progress
     from conformance.run import Order, Run
     from conformance.target.mask import Mask
@@ -117,7 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "aims(*rows): the requirements for which a test exists",
         "stories(count): how many stories a test tells at standard depth",
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
-        "quiet: after the others, when no task of theirs can move an account",
+        "quiet(payer): after the others, when no task of theirs can move the account of the owner, another, everybody",
         "last: after all others, when time has passed",
     ):
         config.addinivalue_line("markers", line)
@@ -172,7 +173,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _is_worker(config):
         from conformance.distributed import tell_late
 
-        tell_late(config, order, sum(map(bool, map(_lateness, chosen))))
+        tell_late(config, order, [sum(_lateness(item) in phase for item in chosen) for phase in ({1}, {2, 3}, {4})])
 
 
 @pytest.fixture(scope="session")
@@ -221,15 +222,16 @@ def end(run: Run) -> None:
 
 
 @pytest.fixture
-def teller(request: pytest.FixtureRequest, conformance_run: Any) -> Any:  # noqa: ANN401 - the types load late
+def teller(request: pytest.FixtureRequest, conformance_run: Any) -> Generator[Any]:  # noqa: ANN401 - the types load late
     """Makes the stories of one test."""
     from conformance.teller import Teller
 
     if silence := conformance_run.silence or conformance_run.fell_silent:
         raise Inconclusive(silence)
-    made = Teller(conformance_run, request.node.name, _aims(request.node))
+    made = Teller(conformance_run, request.node.name, _aims(request.node), payer=_payer(request.node))
     request.node.stash[_TELLER] = made
-    return made
+    yield made
+    made.leave()
 
 
 class Inconclusive(pytest.skip.Exception):  # type: ignore[name-defined, misc]  # pytest makes it at run time
@@ -356,8 +358,15 @@ def _by_function(items: list[pytest.Function]) -> dict[Callable[..., None], list
     return found
 
 
+def _payer(item: pytest.Item) -> Payer | None:
+    """Who pays for what a test tells when all is quiet, none if it is told among others."""
+    mark = item.get_closest_marker("quiet")
+    return cast("Payer", mark.kwargs.get("payer", "owner")) if mark else None
+
+
 def _lateness(item: pytest.Item) -> int:
-    return next((rank for rank, mark in ((2, "last"), (1, "quiet")) if item.get_closest_marker(mark)), 0)
+    """When a test is told: side by side with others, when all is quiet, by who pays, or last."""
+    return 4 if item.get_closest_marker("last") else (None, "another", "owner", "everybody").index(_payer(item))
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:
@@ -457,9 +466,16 @@ class _Stories:
             self._tell(self._simplest)
 
     def _tell(self, drawn: dict[str, Any]) -> None:
+        from conformance.target.provision import OutOfReach
+
         self._told += 1
-        with _within_reach(drawn["teller"]):
-            self._body(**drawn)
+        with _within_reach(teller := drawn["teller"]):
+            try:
+                self._body(**drawn)
+            except OutOfReach:
+                if not teller.go_on_with_another_payer():
+                    raise
+                self._body(**drawn)
 
 
 @contextmanager

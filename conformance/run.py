@@ -15,6 +15,7 @@ from conformance.checks import judgements
 from conformance.exchange import Answer, Exchange
 from conformance.journal import MAIN, Journal, Kept
 from conformance.lawful import Task
+from conformance.payers import Payers
 from conformance.requirements import catalogue, catalogue_digest
 from conformance.states import ENDS_BY_ITSELF, State
 from conformance.sweeping import Sweeper
@@ -44,7 +45,6 @@ _ENVELOPE: Final = "ERR-2"
 
 _KEY_REFUSED: Final = (401, 403)
 _ONLY_OF_TASKS: Final = "only answers about tasks tell the credits left"
-_SURELY_PENDING: Final = 10.0
 _SILENT_STORIES: Final = 3
 _NEAR: Final = 0.02
 """Seconds in which a target near by answers: there nothing is won by asking side by side."""
@@ -82,7 +82,7 @@ class Run:
         self.client = Client(profile, order.contract, journal)
         self.ears = Ears(profile, self.client, journal, self.cannot_show)
         journal.mask = self.client.mask.text
-        self.client.held = self.ears.open_streams
+        self.client.count_streams = self.ears.count_streams
         self.budget = Budget(self.pool, most_tasks=profile.budget.tasks, most_credits=profile.budget.credits)
         self.provision = Provision(
             profile=profile,
@@ -107,7 +107,9 @@ class Run:
         self.listening: dict[int, Telling] = {}
         """The stories told in this process that still listen to a stream or at a URL, by their numbers."""
         self.account_url, self.account_header = profile.account.url, profile.account.header
-        self._ledger = 0
+        self.ledger = 0
+        """The story of the account over the whole run."""
+        self.payers = Payers(self)
         self._ends: dict[str, Decimal] = {}
         self._settled: dict[str, str] = {}
         if journal.teller == MAIN:
@@ -124,8 +126,8 @@ class Run:
         Raises:
             Unreachable: nothing can be learned from this target.
         """
-        self._ledger = self.journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
-        self.pool.learn("ledger", self._ledger)
+        self.ledger = self.journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
+        self.pool.learn("ledger", self.ledger)
         story = self.journal.begin_story("a sign of life", ())
         [*_, exchange] = self.client.query(story, "owner", "task_id", self.unknown_task_id())
         base = self.order.profile.base_url
@@ -156,10 +158,11 @@ class Run:
         if self.account_url is None and self.account_header is None:
             reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
             self.cannot_show(Capability.ACCOUNTING, reason)
+        self.payers.choose()
 
     def join(self) -> None:
         """Take part in a run that another process has begun."""
-        self._ledger, self.sweeper.breadth = self.pool.learned("ledger"), self.pool.learned("breadth")
+        self.ledger, self.sweeper.breadth = self.pool.learned("ledger"), self.pool.learned("breadth")
         self._use_header(self.journal.notes()["terms"]["balance_header"])
         self.provision.join()
 
@@ -269,10 +272,10 @@ class Run:
         calls: list[Callable[[], list[Exchange]]] = []
         for role in ("owner", *self.order.profile.others):
             if self.account_url is not None:
-                calls.append(partial(self.client.account, self._ledger, role, self.account_url))
+                calls.append(partial(self.client.account, self.ledger, role, self.account_url))
             if self.account_header is not None:
                 asked = self.asked_for_credits(role)
-                calls.append(partial(self.client.query, self._ledger, role, "task_id", asked))
+                calls.append(partial(self.client.query, self.ledger, role, "task_id", asked))
         abreast(calls, self.breadth)
 
     def asked_for_credits(self, role: str) -> str:
@@ -289,37 +292,16 @@ class Run:
         """Judge the account over the whole run: what broke. Others' movements are written down as noise."""
         made = {task.task_id: task for task in self.journal.task_records() if task.submitted_at is not None}
         for task in made.values():
-            self.journal.cast(self._ledger, task)
+            self.journal.cast(self.ledger, task)
         shown = [each for each in self.journal.answered_submits() if _shown_id(each) in made]
         for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits(), *shown)}:
-            self.journal.retell(self._ledger, number)
-        story = self.journal.story(self._ledger, self.terms)
+            self.journal.retell(self.ledger, number)
+        story = self.journal.story(self.ledger, self.terms)
         if moved := noise(story):
             self.journal.note("noise", moved)
         found = list(judgements(story, [row for row in self.order.only if row in _LEDGER_AIMS]))
-        self.journal.judge(self._ledger, found, ())
+        self.journal.judge(self.ledger, found, ())
         return [judgement for judgement in found if judgement.outcome is Outcome.BROKEN and not moved]
-
-    def is_quiet(self) -> bool:
-        """Wait until no known task of the run can move an account by itself any more; whether that is so."""
-        self.provision.settle()
-        now = time.monotonic()
-        unsure = [task for task in self.journal.live_tasks() if task.pending_until < now + _SURELY_PENDING]
-        abreast([partial(self._make_quiet, task) for task in unsure], self.breadth)
-        for ghost, role, out_task_id in self.pool.ghosts():
-            if out_task_id is not None and self.sweeper.lay(self._quietening(), role, out_task_id):
-                self.pool.lay(ghost)
-        return all(task.pending_until > time.monotonic() for task in self.journal.live_tasks())
-
-    def _make_quiet(self, task: Task) -> None:
-        """End a task; the story that has kept it until now is told of that."""
-        story = self.journal.lingering_in(task.task_id)
-        if story is not None:
-            self.journal.linger(story, task.task_id, still=False)
-        self.sweeper.end(story or self._quietening(), task)
-
-    def _quietening(self) -> int:
-        return self.journal.begin_story("made quiet", ())
 
     def sweep(self) -> int:
         """Cancel every task of the run that was never seen to be terminal, or never seen at all; how many are left."""

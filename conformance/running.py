@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import secrets
 import signal
 import sqlite3
@@ -46,8 +47,9 @@ _SIBLING: Final = "REFERENCE_SIBLING_KEY"
 """A second key of the owner's account, for profiles that name one."""
 
 _NEAR: Final = 0.02
-"""Seconds in which a target answers that is so near that one process keeps it busy."""
+"""Seconds in which a target answers that is so near that two processes keep it busy: one on each account."""
 
+_NEAR_JOBS: Final = 2
 _MOST_JOBS: Final = 8
 _MOST_IN_FLIGHT: Final = 2000
 """Requests that a profile may have in flight at the most."""
@@ -577,8 +579,6 @@ def _new_folder() -> Path:
 
 def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1) -> None:
     """Run pytest in this process, its own report kept aside unless the fault is ours."""
-    import os
-
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)  # meant for the tests of whoever starts the run
@@ -624,21 +624,22 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
 
 
 def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
-    """In how many processes stories are told, if nobody says: in one, unless the target is far away.
+    """In how many processes stories are told, if nobody says: in two, or, if the target is far, in several.
 
-    A few tests, chosen by their names, are soonest told where they are found.
+    A few tests, chosen by their names or their rows, are soonest told where they are found, unless it is far.
     """
     from conformance import planning
 
     if asked.jobs is not None:
         return asked.jobs
-    if asked.keyword or not _is_named(asked, environ):
+    if asked.keyword:
         return 1
     try:
-        far = planning.latency(order) >= _NEAR
+        far = _is_named(asked, environ) and planning.latency(order) >= _NEAR
     except planning.Silent:
         return 1
-    return min(order.profile.limits.in_flight, _MOST_JOBS) if far else 1
+    near_by = 1 if asked.only or asked.stories else min(_NEAR_JOBS, os.cpu_count() or 1)
+    return min(order.profile.limits.in_flight, _MOST_JOBS if far else near_by)
 
 
 @contextlib.contextmanager

@@ -215,6 +215,7 @@ def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | 
             overrides=tuple(f"{key}={value}" for key, value in settings.items()),
             report_dir=Path(folder),
             stories=_aimed(fault),
+            jobs=1,  # the runs themselves are side by side
         )
         try:
             with redirect_stdout(said), redirect_stderr(said):

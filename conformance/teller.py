@@ -17,6 +17,7 @@ from conformance.story import OK, Moment, Notice, Story
 from conformance.target.abreast import abreast
 from conformance.target.call import Call, Timed, by, naming
 from conformance.target.ears import Ear
+from conformance.target.profile import OWNER
 from conformance.target.provision import AUTO, NotAccepted, OutOfReach, Stage, fresh_identifier
 from conformance.target.tables import Capability
 from conformance.verdict import Judgement, Outcome
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from conformance.exchange import Exchange, Request
     from conformance.journal import Kept
     from conformance.life import Reruns
+    from conformance.payers import Payer
     from conformance.run import Run
     from conformance.target.callback import Subscription
     from conformance.target.credentials import Credential
@@ -50,13 +52,17 @@ class Violation(AssertionError):
 class Teller:
     """Makes the stories of one test; `aims` are the rows for which the test exists.
 
-    One that does not judge its stories leaves that to whoever reads the journal afterwards.
+    One that does not judge its stories leaves that to whoever reads the journal afterwards. Where a `payer` is named,
+    its stories are told with that key, and with what moves its account to themselves.
     """
 
-    def __init__(self, run: Run, title: str, aims: Iterable[str], *, judges: bool = True) -> None:
+    def __init__(
+        self, run: Run, title: str, aims: Iterable[str], *, judges: bool = True, payer: Payer | None = None
+    ) -> None:
         self.run = run
         self.title = title
         self.judges = judges
+        self._payer = payer
         run.provision.deal(title.partition("[")[0])
         self.aims = tuple(aims)
         self.broken: list[Judgement] = []
@@ -66,18 +72,27 @@ class Teller:
         self.obstructed = ""
         self._current: Telling | None = None
 
+    @property
+    def role(self) -> str:
+        """Whose key speaks where a story names no other."""
+        return OWNER if self._payer is None else self.run.payers.role(self._payer)
+
     def story(self, *, alone: bool = False) -> Telling:
         """A new story, so far without tasks; `alone` where it asks for accounts.
 
         Raises:
             OutOfReach: the target fell silent.
         """
-        self.run.expect_life()
+        run = self.run
+        self.leave()
+        run.expect_life()
         self.told += 1
-        self.run.provision.glance()
-        alone = alone and self.run.is_quiet()
-        haunted = bool(self.run.pool.ghosts())
-        number = self.run.journal.begin_story(self.title, self.aims, alone=alone, haunted=haunted)
+        run.provision.glance()
+        accounts = run.payers.accounts(self._payer) if self._payer else None
+        number = run.journal.begin_story(self.title, self.aims, alone=alone, accounts=accounts)
+        alone = alone and run.payers.are_quiet(accounts)
+        haunted = bool(run.pool.ghosts())
+        alone = run.journal.amend_story(number, alone=alone, haunted=haunted)
         self._current = Telling(self, number, first=self.told == 1 and not alone, alone=alone, haunted=haunted)
         return self._current
 
@@ -88,6 +103,18 @@ class Teller:
         self.run.journal.obstacle(self.aims, reason)
         if self._current is not None:
             self._current.verify()
+
+    def go_on_with_another_payer(self) -> bool:
+        """The story cannot be told on this account: judge what there is of it; whether it can be on the owner's."""
+        if self._current is not None:
+            self._current.verify()
+        return self._payer is not None and self.run.payers.excuse(self.role)
+
+    def leave(self) -> None:
+        """Say no more in a story that is not told to its end."""
+        if self._current is not None:
+            self.run.journal.leave_story(self._current.number)
+            self._current = None
 
     def done(self, telling: Telling) -> None:
         """A story was told to its end."""
@@ -111,7 +138,7 @@ class Teller:
 
     @property
     def most_at_once(self) -> int:
-        """How many calls may be sent at once, beside the streams that are open.
+        """How many calls may be sent at once, beside the streams that are open in any process.
 
         Raises:
             OutOfReach: the profile allows one only.
@@ -119,7 +146,7 @@ class Teller:
         most = self.run.order.profile.limits.in_flight
         if most < _TWO:
             raise OutOfReach("limits.in_flight is 1, and nothing is simultaneous; write limits.in_flight of 2 or more")
-        return max(_TWO, min(most - self.run.ears.open_streams(), _MOST_AT_ONCE))
+        return max(_TWO, min(most - self.run.journal.streams(), _MOST_AT_ONCE))
 
     def about(self, task: State, *more: State) -> tuple[Telling, Task]:
         """A new story about tasks in the given states; the first of them beside it."""
@@ -155,7 +182,7 @@ class Telling:
         *,
         out: str | None = AUTO,
         like: State | None = None,
-        role: str = "owner",
+        role: str | None = None,
         callback: bool = False,
         variant: int | None = None,
     ) -> Task:
@@ -168,7 +195,8 @@ class Telling:
         Raises:
             OutOfReach: the target cannot be brought to show one.
         """
-        if state in _SHARED and role == "owner" and not callback:
+        role = role or self._teller.role
+        if state in _SHARED and role == OWNER and not callback:
             return self._shared(state, named=out is not None)
         if state is State.CANCELLED:
             task = self.task(State.PENDING, out=out, like=like, role=role, callback=callback)
@@ -182,7 +210,7 @@ class Telling:
             self.wait(stage.task)
         return stage.task
 
-    def task_like(self, state: State, *, role: str = "owner", callback: bool = False) -> Task:
+    def task_like(self, state: State, *, role: str | None = None, callback: bool = False) -> Task:
         """A task in `state`, or a pending one, where the target shows none.
 
         Raises:
@@ -209,7 +237,7 @@ class Telling:
         *,
         variant: int,
         out: str | None = AUTO,
-        role: str = "owner",
+        role: str | None = None,
         races: Literal["", "start", "end"] = "",
         callback: bool = False,
     ) -> Task:
@@ -219,13 +247,13 @@ class Telling:
             OutOfReach: it cannot be submitted.
         """
         submit = self._subscribed if callback else self._submit
-        stage = submit(like, role=role, out_task_id=out, variant=variant)
+        stage = submit(like, role=role or self._teller.role, out_task_id=out, variant=variant)
         stage.task = replace(stage.task, races=races)
         self._adopt(stage)
         return stage.task
 
     def named(
-        self, out_task_id: str, *, role: str = "owner", like: State = State.PENDING, send: _Send | None = None
+        self, out_task_id: str, *, role: str | None = None, like: State = State.PENDING, send: _Send | None = None
     ) -> Task | None:
         """A new task of that very `out_task_id`, by the recipe of the state that it is `like`, and not waited for.
 
@@ -235,7 +263,7 @@ class Telling:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._submit(like, role=role, out_task_id=out_task_id, send=send)
+            stage = self._submit(like, role=role or self._teller.role, out_task_id=out_task_id, send=send)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:
@@ -347,13 +375,14 @@ class Telling:
         abreast(calls, self._run.breadth)
 
     def cancel(
-        self, call: Call, *, role: str = "owner", fresh: bool = False, credential: Credential | None = None
+        self, call: Call, *, role: str | None = None, fresh: bool = False, credential: Credential | None = None
     ) -> Exchange:
         """Send a cancel with the key of `role`, or with what a `credential` makes of the owner's.
 
         Raises:
             OutOfReach: nothing is answered any more.
         """
+        role = role or self._teller.role
         heard = self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential)
         last = self._answered(heard)
         failed = last.unavailable and last.answer is not None and last.answer.status >= _SERVER_ERROR
@@ -396,7 +425,9 @@ class Telling:
             return [submit]
 
         try:
-            self._adopt(stage := self._submit(State.PENDING, role="owner", out_task_id=out_task_id, send=send))
+            self._adopt(
+                stage := self._submit(State.PENDING, role=self._teller.role, out_task_id=out_task_id, send=send)
+            )
         finally:
             for exchange in cancels:
                 self._hear([exchange])
@@ -410,13 +441,13 @@ class Telling:
             return client.query_request(call.role, call.form.value, task.out_task_id)
         return client.query_request(call.role, Form.TASK_ID.value, task.task_id)
 
-    def account(self, role: str = "owner") -> None:
-        """Read what is left on the account of `role`, without asking for any task of the story's."""
-        self.abreast(*self.readings(role))
+    def account(self, *roles: str) -> None:
+        """Read what is left on the payer's account, or on those of some roles, and ask for no task of the story's."""
+        self.abreast(*self.readings(*roles))
 
     def readings(self, *roles: str) -> Iterator[Callable[[], object]]:
-        """The ways to read the accounts of some roles, none of which asks for any task of the story's."""
-        for role in roles:
+        """The ways to read these accounts, for whoever says other things beside."""
+        for role in roles or (self._teller.role,):
             if self._run.account_url is not None:
                 yield partial(self._read_account, role, self._run.account_url)
             if self._run.account_header is not None:
@@ -452,7 +483,7 @@ class Telling:
             OutOfReach: nothing is answered any more.
         """
         query = self._run.client.query
-        asked = self._answered(query(self.number, "owner", Form.OUT_TASK_ID.value, out_task_id))
+        asked = self._answered(query(self.number, self._teller.role, Form.OUT_TASK_ID.value, out_task_id))
         shown = Moment(self.told(), asked).shown
         return shown is None or shown.get("task_id") in self.tasks
 

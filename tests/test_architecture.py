@@ -20,7 +20,7 @@ LAYERS: Final = (
     ("states", "exchange", "sameness", "lawful", "depth"),
     ("story", "verdict", "requirements"),
     ("checks", "contract", "account", "windows", "bystanders"),
-    ("target", "journal", "pool", "sweeping", "report", "run", "diff", "certificate"),
+    ("target", "journal", "pool", "sweeping", "report", "payers", "run", "diff", "certificate"),
     ("suite", "strategies", "teller", "life", "beside"),
     (
         "plugin",

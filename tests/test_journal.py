@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -360,6 +362,40 @@ def test_no_story_is_alone_beside_another(journal: Journal) -> None:
         assert two.end_story(again, 3.0)
     told_again = {number: story.alone for number, story in journal.stories(terms())}
     assert [told_again[number] for number in (first, disturbed, beside, again)] == [True, False, False, True]
+
+
+def test_a_story_waits_for_the_accounts_that_it_moves(journal: Journal) -> None:
+    """Until no other process tells a story that may move any of them, whether that comes to an end or is left."""
+    ends: list[Callable[[Journal, int], object]] = [lambda one, story: one.end_story(story, 1.0), Journal.leave_story]
+    with contextlib.closing(other_process(journal)) as one, contextlib.closing(other_process(journal, "gw2")) as two:
+        for end in ends:
+            under_way = one.begin_story("one", ["BILL-1"], alone=True, accounts={"mine", "ours"})
+            beside = two.begin_story("two", ["BILL-1"], alone=True, accounts={"theirs"})
+            assert two.end_story(beside, 1.0)
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(two.begin_story, "two", ["BILL-1"], alone=True, accounts={"theirs", "ours"})
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.05)
+                end(one, under_way)
+                assert two.end_story(waiting.result(5), 2.0)
+
+
+def test_a_story_that_any_account_may_be_moved_by_is_waited_for(journal: Journal) -> None:
+    """It disturbs those that are being told; whoever waits for it gives up when the run is over."""
+    with (
+        contextlib.closing(other_process(journal)) as one,
+        contextlib.closing(other_process(journal, "gw2", keeper=os.getppid())) as two,
+    ):
+        disturbed = two.begin_story("two", ["BILL-1"], alone=True, accounts={"theirs"})
+        one.begin_story("one", ["STATE-1"])
+        assert not two.end_story(disturbed, 1.0)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(two.begin_story, "two", ["BILL-1"], alone=True, accounts={"theirs"})
+            with pytest.raises(TimeoutError):
+                waiting.result(0.05)
+            journal.dismiss()
+            with pytest.raises(KeyboardInterrupt):
+                waiting.result(5)
 
 
 def test_a_task_is_left_alive_by_one_story_until_it_is_ended(journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""Tests are dealt out to the processes of a run: each once, functions whole, and what comes late alone and last."""
+"""Tests are dealt out to the processes of a run: each once, functions and lanes whole, and what comes last alone."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def config(processes: int) -> Any:  # noqa: ANN401 - what the scheduler asks of 
 class Session:
     """What pytest-xdist does around a scheduler, with processes that take their time by chance."""
 
-    def __init__(self, tests: list[str], late: int, processes: int, chance: Random) -> None:
+    def __init__(self, tests: list[str], late: tuple[int, int, int], processes: int, chance: Random) -> None:
         self.phases = Phases(config(processes), lambda: late)
-        self.tests, self.late, self.chance = tests, late, chance
+        self.tests, self.last, self.chance = tests, late[-1], chance
         self.there: list[Process] = []
         self.gone: list[Process] = []
         self.order: list[int] = []
@@ -75,7 +75,7 @@ class Session:
             assert self.phases.remove_node(process) is None
             return
         test = process.in_hand.pop(0)
-        if test >= len(self.tests) - self.late:
+        if test >= len(self.tests) - self.last:
             others = [each for each in self.there if each is not process]
             assert not any(each.in_hand for each in others), "something else is under way"
         process.ran.append(test)
@@ -105,65 +105,83 @@ class Session:
                 self.step()
 
 
-def names(sizes: list[int], late: int) -> list[str]:
-    """Tests of so many functions, so many each, and those that come late."""
-    early = [
-        f"suite/test_x.py::test_{function}[{index}]" for function, size in enumerate(sizes) for index in range(size)
-    ]
-    return [*early, *(f"suite/test_x.py::test_late[{index}]" for index in range(late))]
+_LATE = ("another", "owner", "last")
 
 
-@given(st.lists(st.integers(1, 9), max_size=8), st.integers(0, 5), st.integers(1, 6), st.randoms(use_true_random=False))
-def test_every_test_is_run_once(sizes: list[int], late: int, processes: int, chance: Random) -> None:
-    """By one process, the functions whole and in their order; the late ones at the end, with nothing beside them."""
+def names(sizes: list[int], late: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
+    """Tests of so many functions, so many each, and those that come late: of one lane, of the other, and last."""
+    functions = [*((str(number), size) for number, size in enumerate(sizes)), *zip(_LATE, late, strict=True)]
+    return [f"suite/test_x.py::test_{function}[{index}]" for function, size in functions for index in range(size)]
+
+
+late_tests = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3))
+
+
+@given(st.lists(st.integers(1, 9), max_size=8), late_tests, st.integers(1, 6), st.randoms(use_true_random=False))
+def test_every_test_is_run_once(sizes: list[int], late: tuple[int, int, int], processes: int, chance: Random) -> None:
+    """By one process, functions and lanes whole and in their order; the last ones at the end, with nothing beside them.
+
+    They are run by the process that ran the owner's lane, which may still hear what was told there.
+    """
     tests = names(sizes, late)
     session = Session(tests, late, processes, chance)
     session.run()
     assert sorted(session.order) == list(range(len(tests)))
-    assert session.order[len(tests) - late :] == list(range(len(tests) - late, len(tests)))
+    assert session.order[len(tests) - late[-1] :] == list(range(len(tests) - late[-1], len(tests)))
     for process in session.gone:
-        functions = [tests[index].partition("[")[0] for index in process.ran]
+        functions = [_function(tests[index]) for index in process.ran]
         assert len(set(functions)) == sum(one != other for one, other in zip(functions, ["", *functions], strict=False))
         assert all(
-            one < other for one, other in zip(process.ran, process.ran[1:], strict=False) if _same(tests, one, other)
+            one < other
+            for one, other in zip(process.ran, process.ran[1:], strict=False)
+            if _function(tests[one]) == _function(tests[other])
         )
+        assert not {"last", "owner"} <= {*map(_function, tests)} or ("last" in functions) == ("owner" in functions)
 
 
-def _same(tests: list[str], one: int, other: int) -> bool:
-    return tests[one].partition("[")[0] == tests[other].partition("[")[0]
+def _function(test: str) -> str:
+    return test.partition("::test_")[2].partition("[")[0]
+
+
+@given(st.integers(2, 6), st.randoms(use_true_random=False))
+def test_lanes_are_dealt_out_to_two_processes(processes: int, chance: Random) -> None:
+    """So that stories on two accounts are told at once; all but the one that stays go when they have run theirs."""
+    session = Session(names([], (3, 4, 1)), (3, 4, 1), processes, chance)
+    assert [process.in_hand for process in session.there] == [[3, 4, 5, 6], [0, 1, 2], *[[]] * (processes - 2)]
+    assert [process.shutting_down for process in session.there] == [False, *[True] * (processes - 1)]
 
 
 @given(
     st.lists(st.integers(1, 6), min_size=1, max_size=6),
-    st.integers(0, 4),
+    late_tests,
     st.integers(1, 4),
     st.randoms(use_true_random=False),
 )
 def test_what_a_process_that_dies_had_in_hand_is_run_by_others(
-    sizes: list[int], late: int, processes: int, chance: Random
+    sizes: list[int], late: tuple[int, int, int], processes: int, chance: Random
 ) -> None:
-    """All but the test that it died of, which is named; the late ones still come last and alone."""
+    """All but the test that it died of, which is named; the last ones still come last and alone."""
     tests = names(sizes, late)
     session = Session(tests, late, processes, chance)
     session.run(crashes=2)
     died_of = {tests.index(each) for each in session.crashes}
     assert sorted(session.order) == sorted(set(range(len(tests))) - died_of)
-    first_late = len(tests) - late
-    early = [place for place, test in enumerate(session.order) if test < first_late]
+    first_last = len(tests) - late[-1]
+    early = [place for place, test in enumerate(session.order) if test < first_last]
     assert all(place < len(early) for place in early)
 
 
 @given(st.randoms(use_true_random=False))
 def test_the_longest_function_is_dealt_out_first(chance: Random) -> None:
     """So that nobody is left with it at the end."""
-    session = Session(names([1, 7, 2], 0), 0, 2, chance)
+    session = Session(names([1, 7, 2]), (0, 0, 0), 2, chance)
     assert session.there[0].in_hand == list(range(1, 8))
     assert session.there[1].in_hand == [8, 9]
 
 
 def test_processes_that_found_different_tests_are_no_run() -> None:
     """Then nothing that was dealt out would be what was meant."""
-    phases = Phases(config(2), lambda: 0)
+    phases = Phases(config(2), lambda: (0, 0, 0))
     for tests in (["a"], ["b"]):
         process: Any = Process()
         phases.add_node(process)

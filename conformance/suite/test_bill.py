@@ -39,11 +39,12 @@ def test_paying_for_a_pending_task(teller: Teller, form: Form, named: bool, time
         story.cancel(by(form, task))
         story.account()
     story.query(task)
-    story.abreast(*story.readings("owner"), lambda: story.query(task, form=Form.OUT_TASK_ID, fresh=True))
+    story.abreast(*story.readings(), lambda: story.query(task, form=Form.OUT_TASK_ID, fresh=True))
     story.verify()
 
 
 @pytest.mark.aims("BILL-3", "BILL-4", "BILL-8", "BILL-10")
+@pytest.mark.quiet(payer="another")
 @pytest.mark.stories(3)
 @pytest.mark.parametrize("form", FORMS)
 @given(named=either(), times=dealt((1, 2, 3)))
@@ -56,7 +57,7 @@ def test_paying_for_a_running_task(teller: Teller, form: Form, named: bool, time
         story.cancel(by(form, task))
         story.account()
     story.query(task)
-    story.abreast(*story.readings("owner"), lambda: story.query(task, fresh=True))
+    story.abreast(*story.readings(), lambda: story.query(task, fresh=True))
     story.verify()
 
 
@@ -79,6 +80,7 @@ def test_paying_for_an_ended_task(teller: Teller, state: State, calls: list[Form
 
 
 @pytest.mark.aims("BILL-7", "ISO-7")
+@pytest.mark.quiet(payer="another")
 @pytest.mark.stories(3)
 @given(form=dealt(FORMS), keyless=either())
 def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None:
@@ -101,6 +103,7 @@ def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None
 
 
 @pytest.mark.aims("BILL-9", "BILL-2", "BILL-4")
+@pytest.mark.quiet(payer="another")
 @pytest.mark.stories(2)
 @given(
     states=st.lists(st.sampled_from((State.PENDING, State.RUNNING, State.RUNNING)), min_size=2, max_size=4),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from conformance.life import Program
     from conformance.teller import Teller
 
-pytestmark = pytest.mark.quiet
+pytestmark = pytest.mark.quiet(payer="everybody")
 
 
 @pytest.mark.aims("BILL-9", "BILL-2", "BILL-4", "BILL-7", "BILL-8")

@@ -15,7 +15,8 @@ from conformance.target.call import by
 if TYPE_CHECKING:
     from conformance.teller import Teller
 
-pytestmark = pytest.mark.quiet  # what listens past its story does so in the process that looks again
+pytestmark = pytest.mark.quiet(payer="everybody")
+"""Streams take up what others would have in flight; what listens past its story does so where everything ends."""
 
 _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 """Each form is the first or the last of any two of them."""

@@ -55,6 +55,27 @@ _TURNS = 4
 _SERVER_ERROR = 500
 
 
+@pytest.mark.aims("RACE-2", "RACE-3", "BILL-5", "BILL-6", "BILL-7")
+@pytest.mark.stories(1)
+@pytest.mark.quiet(payer="another")
+@given(choice=randoms)
+def test_cancelling_as_it_completes(teller: Teller, choice: Random) -> None:
+    """Tasks are cancelled at the age at which such tasks complete, among pollers; the account adds up in the end.
+
+    Those that were left alone are cancelled last, for the first time, and the account is read around that.
+    """
+    _shots(teller, choice, "end")
+
+
+@pytest.mark.aims("RACE-4")
+@pytest.mark.stories(1)
+@pytest.mark.quiet(payer="another")
+@given(choice=randoms)
+def test_cancelling_as_it_starts(teller: Teller, choice: Random) -> None:
+    """Tasks are cancelled at the age at which such tasks start, among pollers, and watched past their natural end."""
+    _shots(teller, choice, "start")
+
+
 @pytest.mark.aims("RACE-1", "BILL-8", "NOTIFY-2")
 @pytest.mark.stories(2)
 @pytest.mark.quiet
@@ -72,7 +93,7 @@ def test_cancelling_at_once(teller: Teller, state: State, variant: int, choice: 
         calls = [cancelling(task, choice.choice(FORMS)) for _ in range(teller.most_at_once)]
         heard = story.at_once(*calls[: 3 if again else None])
         if not again and _breaks_down(heard):
-            _meet_in_turns(story, state, choice, teller.most_at_once)
+            _meet_in_turns(teller, story, state, choice)
         if choice.random() < _LOOKED_AT:
             story.query(task, fresh=True)
         story.account()
@@ -81,10 +102,11 @@ def test_cancelling_at_once(teller: Teller, state: State, variant: int, choice: 
     story.verify()
 
 
-def _meet_in_turns(story: Telling, state: State, choice: Random, most: int) -> None:
+def _meet_in_turns(teller: Teller, story: Telling, state: State, choice: Random) -> None:
     """Cancels of nobody's task and of one more task, as many at once, in turns: is it that they meet (ruling R17)?"""
+    role, most = teller.role, teller.most_at_once
     for _ in range(_TURNS):
-        nobody = [Task(task_id=story.unknown(), out_task_id=None, role="owner") for _ in range(most)]
+        nobody = [Task(task_id=story.unknown(), out_task_id=None, role=role) for _ in range(most)]
         story.at_once(*(cancelling(each, Form.PATH) for each in nobody))
         task = story.task(state)
         if not _breaks_down(story.at_once(*(cancelling(task, choice.choice(FORMS)) for _ in range(most)))):
@@ -117,30 +139,9 @@ def test_cancelling_several_tasks_at_once(teller: Teller, choice: Random) -> Non
     story.verify()
 
 
-@pytest.mark.aims("RACE-2", "RACE-3", "BILL-5", "BILL-6", "BILL-7")
-@pytest.mark.stories(1)
-@pytest.mark.quiet
-@given(choice=randoms)
-def test_cancelling_as_it_completes(teller: Teller, choice: Random) -> None:
-    """Tasks are cancelled at the age at which such tasks complete, among pollers; the account adds up in the end.
-
-    Those that were left alone are cancelled last, for the first time, and the account is read around that.
-    """
-    _shots(teller, choice, "end")
-
-
-@pytest.mark.aims("RACE-4")
-@pytest.mark.stories(1)
-@pytest.mark.quiet
-@given(choice=randoms)
-def test_cancelling_as_it_starts(teller: Teller, choice: Random) -> None:
-    """Tasks are cancelled at the age at which such tasks start, among pollers, and watched past their natural end."""
-    _shots(teller, choice, "start")
-
-
 @pytest.mark.aims("RACE-3")
 @pytest.mark.stories(3)
-@pytest.mark.quiet
+@pytest.mark.quiet(payer="everybody")  # with its streams, it takes up what others would have in flight
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, form=dealt(FORMS))
 def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Random, form: Form) -> None:

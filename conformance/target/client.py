@@ -94,8 +94,8 @@ class Client:
         self._fresh = self._connections(keep=False)
         self.asked = 0
         """Exchanges so far."""
-        self.held: Callable[[], int] = int
-        """How many event streams are open: each is a request in flight."""
+        self.count_streams: Callable[[], object] = int
+        """Has the journal know how many event streams are open here: each is a request in flight."""
         self.glance = _GLANCE
         """Seconds between two looks for room, where as many requests are in flight as may be."""
         self.unanswered = 0
@@ -272,8 +272,8 @@ class Client:
         while True:
             now = time.monotonic()
             since = now - limits.timeout - _LEASE
-            at_most = max(1, limits.in_flight - self.held())
-            begun = self._journal.begin_exchanges(story, requests, now, at_most=at_most, since=since)
+            self.count_streams()
+            begun = self._journal.begin_exchanges(story, requests, now, at_most=limits.in_flight, since=since)
             if begun:
                 for _ in requests:
                     self._keep_rate()

@@ -66,6 +66,7 @@ class Ears:
         self._background = Background()
         self._receiver: Receiver | None = None
         self._streams: list[Stream] = []
+        self._counted = 0
         self._late = False
         self._deaf = {
             capability: profile.absent_reason(capability) is not None
@@ -88,10 +89,12 @@ class Ears:
         return opened
 
     def _stream(self, task: Task) -> Ear | None:
-        if self._deaf[Capability.EVENT_STREAM] or self.open_streams() >= self._profile.limits.in_flight - 1:
+        self.count_streams()
+        if self._deaf[Capability.EVENT_STREAM] or self._journal.streams() >= self._profile.limits.in_flight - 1:
             return None
         stream = Stream(self._client.opening(task.role, task.task_id), self._background)
         self._streams.append(stream)
+        self.count_streams()
         stream.wait(bool, stream.asked_at + _SHOWING)
         stream.wait(lambda heard: len(heard) > 1, time.monotonic() + _FIRST_WORDS)
         return Ear(task, stream)
@@ -133,7 +136,8 @@ class Ears:
 
     def has_room_for(self, ear: Ear) -> bool:
         """Whether it may remain when its story is over: streams take up a share of the requests in flight."""
-        return not ear.is_stream or self.open_streams() <= self._profile.limits.in_flight // 2
+        self.count_streams()
+        return not ear.is_stream or self._journal.streams() <= self._profile.limits.in_flight // 2
 
     def stop(self, ear: Ear) -> None:
         """Listen to this no longer, and write that down."""
@@ -144,10 +148,12 @@ class Ears:
             self._receiver.forget(ear.listener)
             ear.listener.end()
 
-    def open_streams(self) -> int:
-        """How many streams are open now."""
+    def count_streams(self) -> None:
+        """Write down how many streams are open now, for whoever wants to know what is in flight."""
         self._streams = [stream for stream in self._streams if not stream.is_over()]
-        return len(self._streams)
+        if len(self._streams) != self._counted:
+            self._counted = len(self._streams)
+            self._journal.listen(self._counted)
 
     def _look_at_head(self, heard: Exchange) -> None:
         """See by the head of an answer whether the target has event streams at all."""

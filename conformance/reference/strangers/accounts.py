@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from conformance.reference.app import Api
-from conformance.reference.service import OWNER, TERMINAL, Document, Service
+from conformance.reference.refusal import Refused
+from conformance.reference.service import OTHER, OWNER, TERMINAL, Document, Service
 from conformance.reference.store import Store
 from conformance.reference.strangers.stranger import Stranger
 
@@ -77,6 +78,16 @@ class CountsByTheOrganisation(Stranger, Api):
         headers = super().accounting(key)
         headers.pop("x-quota-remaining-credits", None)
         return headers
+
+
+class OpensOneModelToTheOtherKey(Stranger, Service):
+    """Takes from the other key such work alone as waits: nothing that runs can be paid for on its account."""
+
+    def draft(self, key: str, body: Document) -> Task:
+        """Refuse every other model."""
+        if key == OTHER and body.get("model") != "sim-pending":
+            raise Refused.invalid("This model is not open to this key.", "model")
+        return super().draft(key, body)
 
 
 class RoundsWhatIsLeft(Stranger, Api):

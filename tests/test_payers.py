@@ -1,0 +1,118 @@
+"""Two processes tell stories about money at once where two accounts are known to be two, and not where they are not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from stand_in import KEY, OTHER_KEY, Heard, answer
+
+from conformance.journal import Journal
+from conformance.run import Run
+from conformance.states import State
+from conformance.target.provision import OutOfReach
+from conformance.teller import Teller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import BeginRun, RunSuite
+
+_UNKNOWN = {"error": {"code": "task_not_found", "message": "No.", "type": "invalid_request_error"}}
+
+
+class Bank:
+    """A target that takes no task, and tells the credits of two keys."""
+
+    def __init__(self, owner: float | None, other: float | None) -> None:
+        self.left: dict[str, float | None] = {KEY: owner, OTHER_KEY: other}
+
+    def __call__(self, heard: Heard) -> bytes:
+        """Answer one request."""
+        left = self.left[heard.headers["authorization"].removeprefix("Bearer ")]
+        shown = {} if left is None else {"X-Quota-Remaining-Credits": f"{left}"}
+        return answer(404, _UNKNOWN, **shown)
+
+
+Begun = Callable[..., tuple[Run, Run]]
+
+
+@pytest.fixture
+def two_processes(begin_run: BeginRun) -> Iterator[Begun]:
+    """Begins a run against a bank, in the process that keeps it and in one that takes part."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(bank: Bank, **settings: object) -> tuple[Run, Run]:
+            keeper, _ = begin_run(bank, limits__retries=0, **settings)
+            keeper.begin()
+            journal = stack.enter_context(contextlib.closing(Journal.join(keeper.journal.path, "gw1")))
+            part = Run(keeper.order, journal)
+            part.join()
+            stack.callback(part.leave)
+            return keeper, part
+
+        yield begin
+
+
+@pytest.mark.parametrize(
+    ("other", "settings", "payer"),
+    [
+        (50.0, {}, "other"),
+        (50.0, {"keys__other__account": "owner"}, "owner"),
+        (None, {}, "owner"),
+    ],
+    ids=["its own account", "the owner's account", "tells no credits"],
+)
+def test_another_key_pays_where_its_own_account_is_seen(
+    two_processes: Begun, other: float | None, settings: dict[str, object], payer: str
+) -> None:
+    """Else the owner pays for everything."""
+    keeper, part = two_processes(Bank(100.0, other), **settings)
+    assert [run.payers.role("another") for run in (keeper, part)] == [payer, payer]
+    assert keeper.payers.role("owner") == "owner"
+
+
+@pytest.mark.parametrize(
+    ("owner", "other", "apart"),
+    [(90.0, 50.0, True), (90.0, 40.0, False), (100.0, 50.0, False), (100.0, 49.0, True)],
+    ids=["one moved", "both moved alike", "none moved", "the other moved"],
+)
+def test_accounts_are_two_where_they_moved_differently(
+    two_processes: Begun, owner: float, other: float, apart: bool
+) -> None:
+    """A common pot of which each key shows a share would have moved alike: then a story has all accounts to itself."""
+    bank = Bank(100.0, 50.0)
+    keeper, part = two_processes(bank)
+    bank.left = {KEY: owner, OTHER_KEY: other}
+    assert part.payers.accounts("another") == ({"other"} if apart else {"owner", "other"})
+    assert keeper.payers.accounts("owner") == {"owner"}
+    assert part.payers.accounts("everybody") == {"owner", "other"}
+
+
+def test_where_no_account_is_seen_nothing_can_disturb_one(two_processes: Begun) -> None:
+    """Two stories can be told at once all the same."""
+    _, part = two_processes(Bank(None, None))
+    assert part.payers.role("another") == "other"
+    assert part.payers.accounts("owner") == {"owner"}
+
+
+def test_what_another_key_cannot_pay_for_is_told_on_the_owners_account(run_suite: RunSuite) -> None:
+    """Its rows are proven all the same."""
+    options = ["--only", "BILL-3,BILL-4", "--depth", "smoke", "--report-dir", "results"]
+    run = run_suite("run", *options, "--stranger", "opens-one-model-to-the-other-key")
+    assert (run.code, {*run.verdicts.values()}) == (0, {"pass"}), run.stdout
+
+
+def test_a_key_that_cannot_pay_is_excused_once(two_processes: Begun) -> None:
+    """Later stories begin with the owner's key; when that does not do either, there is nobody left."""
+    keeper, _ = two_processes(Bank(100.0, 50.0))
+    teller = Teller(keeper, "money", ("BILL-3",), payer="another")
+    story = teller.story(alone=True)
+    with pytest.raises(OutOfReach):
+        story.task(State.RUNNING)
+    assert teller.role == "other"
+    assert teller.go_on_with_another_payer()
+    assert teller.role == Teller(keeper, "more money", ("BILL-3",), payer="another").role == "owner"
+    assert not teller.go_on_with_another_payer()
