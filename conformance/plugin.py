@@ -119,6 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "stories(count): how many stories a test tells at standard depth",
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
         "quiet(payer): after the others, when no task of theirs can move the account of the owner, another, everybody",
+        "listens: before others of its kind, for it goes on when its story is over",
         "last: after all others, when time has passed",
     ):
         config.addinivalue_line("markers", line)
@@ -169,7 +170,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if item not in ours]
     if (progress := config.stash.get(PROGRESS, None)) is not None:
         progress.begin(len(chosen))
-    items[:] = others + sorted(chosen, key=_lateness)
+    items[:] = others + sorted(chosen, key=lambda item: (_lateness(item), item.get_closest_marker("listens") is None))
     if _is_worker(config):
         from conformance.distributed import tell_late
 

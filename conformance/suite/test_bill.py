@@ -80,7 +80,6 @@ def test_paying_for_an_ended_task(teller: Teller, state: State, calls: list[Form
 
 
 @pytest.mark.aims("BILL-7", "ISO-7")
-@pytest.mark.quiet(payer="another")
 @pytest.mark.stories(3)
 @given(form=dealt(FORMS), keyless=either())
 def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None:

@@ -15,7 +15,7 @@ from conformance.target.call import by
 if TYPE_CHECKING:
     from conformance.teller import Teller
 
-pytestmark = pytest.mark.quiet(payer="everybody")
+pytestmark = [pytest.mark.quiet(payer="everybody"), pytest.mark.listens]
 """Streams take up what others would have in flight; what listens past its story does so where everything ends."""
 
 _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
