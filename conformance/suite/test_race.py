@@ -220,15 +220,15 @@ def _shots(teller: Teller, choice: Random, step: Step) -> None:
     beside = step == "end" and shots <= range_.room(lasts)  # then all are submitted before the scout takes the step
     if not beside:
         range_.watch(scout)
-    for number in range(1, _MOST_ROUNDS + 1):
-        range_.fire(shots, beside=scout if beside and number == 1 else None)
-        story.account()
-        story.look()
+    for number in range(_MOST_ROUNDS):
         if number >= rounds and sum(met for _, _, met in raced(story.told(), step)) >= enough:
             break
-    story.wait_out(0.0 if brief else _WORTH_WAITING)  # what comes with their natural end comes by itself
-    story.look()
-    story.account()
+        range_.fire(shots, beside=scout if beside and number == 0 else None)
+        story.account()
+        story.look()
+        story.wait_out(0.0 if brief else _WORTH_WAITING)  # what comes with their natural end comes by itself
+        story.look()
+        story.account()
     if step == "end":
         _cancel_what_has_ended(story, choice, [*doomed, *range_.scouts])
     story.verify()
