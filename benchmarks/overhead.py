@@ -61,7 +61,7 @@ def measured(folder: Path) -> tuple[float, Counter[str]]:
                 stack.enter_context(patch.object(owner, name, timed))
         stack.enter_context(redirect_stdout(io.StringIO()))
         stack.enter_context(redirect_stderr(io.StringIO()))
-        carry_out(Asked(report_dir=folder, seed=1), {})
+        carry_out(Asked(report_dir=folder, seed=1, jobs=1), {})  # what is counted is in this process
     with closing(Journal.open(folder / "journal.sqlite")) as journal:
         exchanges = list(journal.exchanges())
     return (exchanges[-1].ended_at or 0.0) - exchanges[0].sent_at, spent

@@ -561,13 +561,11 @@ class Journal:
         return dict(rows.fetchall())
 
     def seconds_of_stories(self) -> dict[int, float]:
-        """How long each story took: the time from one answer to the next, in the process that told it."""
+        """What each story took of the run's time: from one answer to the next, whichever process heard it."""
         rows = self.connection.execute(
-            "SELECT story, sum(heard - since) FROM (SELECT exchange.story, coalesce(ended_at, sent_at) AS heard,"
-            " lag(coalesce(ended_at, sent_at), 1, sent_at)"
-            " OVER (PARTITION BY teller ORDER BY coalesce(ended_at, sent_at)) AS since"
-            " FROM exchange LEFT JOIN story ON story.number = exchange.story WHERE operation NOT IN (?, ?))"
-            " GROUP BY story",
+            "SELECT story, sum(heard - since) FROM (SELECT story, coalesce(ended_at, sent_at) AS heard,"
+            " lag(coalesce(ended_at, sent_at), 1, sent_at) OVER (ORDER BY coalesce(ended_at, sent_at)) AS since"
+            " FROM exchange WHERE operation NOT IN (?, ?)) GROUP BY story",
             (Operation.CALLBACK.value, Operation.STREAM.value),
         )
         return dict(rows.fetchall())

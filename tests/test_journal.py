@@ -398,6 +398,18 @@ def test_a_story_that_any_account_may_be_moved_by_is_waited_for(journal: Journal
                 waiting.result(5)
 
 
+def test_the_time_of_a_run_is_shared_out_to_its_stories(journal: Journal) -> None:
+    """From one answer to the next, whichever process heard it: so that what they took is what the run took."""
+    with contextlib.closing(other_process(journal)) as one, contextlib.closing(other_process(journal, "gw2")) as two:
+        stories = [each.begin_story("a story", ["STATE-1"]) for each in (one, two)]
+        for sent_at, ended_at, index in ((10.0, 11.0, 0), (10.5, 12.0, 1), (13.0, 14.0, 0)):
+            number = journal.begin_exchange(stories[index], request(), sent_at)
+            journal.end_exchange(
+                Exchange(number=number, request=request(), sent_at=sent_at, ended_at=ended_at, lost="lost")
+            )
+    assert journal.seconds_of_stories() == {stories[0]: 3.0, stories[1]: 1.0}
+
+
 def test_a_task_is_left_alive_by_one_story_until_it_is_ended(journal: Journal) -> None:
     """Which one that was is known to every process, and so are its own tasks."""
     story = journal.begin_story("one", ["STATE-1"])
