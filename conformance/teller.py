@@ -72,11 +72,6 @@ class Teller:
         self.obstructed = ""
         self._current: Telling | None = None
 
-    @property
-    def role(self) -> str:
-        """Whose key speaks where a story names no other."""
-        return OWNER if self._payer is None else self.run.payers.role(self._payer)
-
     def story(self, *, alone: bool = False) -> Telling:
         """A new story, so far without tasks; `alone` where it asks for accounts.
 
@@ -88,12 +83,14 @@ class Teller:
         run.expect_life()
         self.told += 1
         run.provision.glance()
+        role = run.payers.role(self._payer) if self._payer else OWNER
         accounts = run.payers.accounts(self._payer) if self._payer else None
         number = run.journal.begin_story(self.title, self.aims, alone=alone, accounts=accounts)
         alone = alone and run.payers.are_quiet(accounts)
         haunted = bool(run.pool.ghosts())
         alone = run.journal.amend_story(number, alone=alone, haunted=haunted)
-        self._current = Telling(self, number, first=self.told == 1 and not alone, alone=alone, haunted=haunted)
+        first = self.told == 1 and not alone
+        self._current = Telling(self, number, role=role, first=first, alone=alone, haunted=haunted)
         return self._current
 
     def break_off(self, reason: str) -> None:
@@ -106,9 +103,10 @@ class Teller:
 
     def go_on_with_another_payer(self) -> bool:
         """The story cannot be told on this account: judge what there is of it; whether it can be on the owner's."""
+        role = OWNER if self._current is None else self._current.role
         if self._current is not None:
             self._current.verify()
-        return self._payer is not None and self.run.payers.excuse(self.role)
+        return self._payer is not None and self.run.payers.excuse(role)
 
     def leave(self) -> None:
         """Say no more in a story that is not told to its end."""
@@ -158,8 +156,12 @@ class Teller:
 class Telling:
     """A story while it is being told: what is said through it goes to the target and into the journal."""
 
-    def __init__(self, teller: Teller, number: int, *, first: bool, alone: bool, haunted: bool) -> None:
+    def __init__(
+        self, teller: Teller, number: int, *, role: str = OWNER, first: bool, alone: bool, haunted: bool
+    ) -> None:
         self.number = number
+        self.role = role
+        """Whose key speaks where no other is named."""
         self.alone = alone
         self.haunted = haunted
         self.alone_until = float("inf")
@@ -195,7 +197,7 @@ class Telling:
         Raises:
             OutOfReach: the target cannot be brought to show one.
         """
-        role = role or self._teller.role
+        role = role or self.role
         if state in _SHARED and role == OWNER and not callback:
             return self._shared(state, named=out is not None)
         if state is State.CANCELLED:
@@ -247,7 +249,7 @@ class Telling:
             OutOfReach: it cannot be submitted.
         """
         submit = self._subscribed if callback else self._submit
-        stage = submit(like, role=role or self._teller.role, out_task_id=out, variant=variant)
+        stage = submit(like, role=role or self.role, out_task_id=out, variant=variant)
         stage.task = replace(stage.task, races=races)
         self._adopt(stage)
         return stage.task
@@ -263,7 +265,7 @@ class Telling:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._submit(like, role=role or self._teller.role, out_task_id=out_task_id, send=send)
+            stage = self._submit(like, role=role or self.role, out_task_id=out_task_id, send=send)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:
@@ -382,7 +384,7 @@ class Telling:
         Raises:
             OutOfReach: nothing is answered any more.
         """
-        role = role or self._teller.role
+        role = role or self.role
         heard = self._run.client.cancel(self.number, role, call, fresh=fresh, credential=credential)
         last = self._answered(heard)
         failed = last.unavailable and last.answer is not None and last.answer.status >= _SERVER_ERROR
@@ -425,9 +427,7 @@ class Telling:
             return [submit]
 
         try:
-            self._adopt(
-                stage := self._submit(State.PENDING, role=self._teller.role, out_task_id=out_task_id, send=send)
-            )
+            self._adopt(stage := self._submit(State.PENDING, role=self.role, out_task_id=out_task_id, send=send))
         finally:
             for exchange in cancels:
                 self._hear([exchange])
@@ -447,7 +447,7 @@ class Telling:
 
     def readings(self, *roles: str) -> Iterator[Callable[[], object]]:
         """The ways to read these accounts, for whoever says other things beside."""
-        for role in roles or (self._teller.role,):
+        for role in roles or (self.role,):
             if self._run.account_url is not None:
                 yield partial(self._read_account, role, self._run.account_url)
             if self._run.account_header is not None:
@@ -483,7 +483,7 @@ class Telling:
             OutOfReach: nothing is answered any more.
         """
         query = self._run.client.query
-        asked = self._answered(query(self.number, self._teller.role, Form.OUT_TASK_ID.value, out_task_id))
+        asked = self._answered(query(self.number, self.role, Form.OUT_TASK_ID.value, out_task_id))
         shown = Moment(self.told(), asked).shown
         return shown is None or shown.get("task_id") in self.tasks
 

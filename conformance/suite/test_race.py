@@ -104,7 +104,7 @@ def test_cancelling_at_once(teller: Teller, state: State, variant: int, choice: 
 
 def _meet_in_turns(teller: Teller, story: Telling, state: State, choice: Random) -> None:
     """Cancels of nobody's task and of one more task, as many at once, in turns: is it that they meet (ruling R17)?"""
-    role, most = teller.role, teller.most_at_once
+    role, most = story.role, teller.most_at_once
     for _ in range(_TURNS):
         nobody = [Task(task_id=story.unknown(), out_task_id=None, role=role) for _ in range(most)]
         story.at_once(*(cancelling(each, Form.PATH) for each in nobody))
