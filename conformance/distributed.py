@@ -45,7 +45,7 @@ def handed_down(config: pytest.Config) -> Order:
 
 
 def tell_late(config: pytest.Config, order: Order, counts: Sequence[int]) -> None:
-    """How many of the last tests that this process has found are told on one account, on another, and last."""
+    """How many of the last tests that this process has found are told on another account, on the owner's, and last."""
     with closing(_journal(config, order)) as journal:
         journal.pool.learn(_LATE, counts)
 

@@ -207,10 +207,9 @@ class Journal:
         aims: Iterable[str],
         *,
         alone: bool = False,
-        haunted: bool = False,
         accounts: Collection[str] | None = None,
     ) -> int:
-        """A new story's number; what `alone` and `haunted` mean is told by `Story`.
+        """A new story's number; what `alone` means is told by `Story`.
 
         One that may move these `accounts` only waits until other processes tell none that may move any of them. One
         without may move any and waits for nobody: it is not alone while another process tells one, nor is one that is
@@ -230,16 +229,16 @@ class Journal:
                 if accounts is None or all(_are_apart(accounts, each) for (each,) in elsewhere):
                     listed = None if accounts is None else json.dumps(sorted(accounts))
                     row = self.connection.execute(
-                        "INSERT INTO story (title, aims, alone, haunted, teller, accounts) VALUES (?, ?, ?, ?, ?, ?)"
+                        "INSERT INTO story (title, aims, alone, teller, accounts) VALUES (?, ?, ?, ?, ?)"
                         " RETURNING number",
-                        (title, told, alone, haunted, self.teller, listed),
+                        (title, told, alone, self.teller, listed),
                     ).fetchone()
                     return int(row[0])
             self._expect_a_part()
             time.sleep(_BRIEFLY)
 
     def amend_story(self, story: int, *, alone: bool, haunted: bool) -> bool:
-        """What it turned out to be when it had begun: whether it is `alone`, if it still was, and `haunted`."""
+        """What a story that has begun turned out to be, as `Story` tells it; whether it is `alone`, if it still was."""
         row = self.connection.execute(
             "UPDATE story SET alone = alone AND ?, haunted = ? WHERE number = ? RETURNING alone",
             (alone, haunted, story),

@@ -52,11 +52,9 @@ class Payers:
         """The role whose key speaks for a payer: the owner's for everybody."""
         return str(self._run.pool.learned(_ANOTHER) or OWNER) if payer == "another" else OWNER
 
-    def excuse(self, role: str) -> bool:
-        """Stories cannot be told on the account of `role`: whether there is the owner's to tell them on instead."""
-        if role != OWNER:
-            self._run.pool.learn(_ANOTHER, OWNER)
-        return role != OWNER
+    def excuse_another(self) -> None:
+        """Stories cannot be told on another account: from now on they are told on the owner's."""
+        self._run.pool.learn(_ANOTHER, OWNER)
 
     def accounts(self, payer: Payer) -> frozenset[str]:
         """The accounts that a story on the account of a payer is to have to itself."""
@@ -85,16 +83,21 @@ class Payers:
         if run.journal.teller == MAIN or run.pool.learned(_APART) is not None:
             return run.journal.teller == MAIN or bool(run.pool.learned(_APART))
         story = run.journal.begin_story("whether two accounts are one", (), accounts=self._all)
-        if run.pool.learned(_APART) is None:
-            another, apart = self.role("another"), False
-            if another != OWNER and self.are_quiet():
-                run.read_accounts()
-                moved = {key: series[0].credits - series[-1].credits for key, series in self._readings().items()}
-                sources = [source for role, source in moved if role == OWNER]
-                apart = all(moved.get((another, each), moved[OWNER, each]) != moved[OWNER, each] for each in sources)
-            run.pool.learn(_APART, apart)
-        run.journal.leave_story(story)
+        try:
+            if run.pool.learned(_APART) is None:
+                run.pool.learn(_APART, self._moved_differently())
+        finally:
+            run.journal.leave_story(story)
         return bool(run.pool.learned(_APART))
+
+    def _moved_differently(self) -> bool:
+        another = self.role("another")
+        if another == OWNER or not self.are_quiet():
+            return False
+        self._run.read_accounts()
+        moved = {key: series[0].credits - series[-1].credits for key, series in self._readings().items()}
+        sources = [source for role, source in moved if role == OWNER]
+        return all(moved.get((another, each), moved[OWNER, each]) != moved[OWNER, each] for each in sources)
 
     def _readings(self) -> dict[tuple[str, str], list[Reading]]:
         """What the accounts showed whenever all of them were read."""

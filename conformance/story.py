@@ -354,8 +354,9 @@ class Hearing:
 class Story:
     """What was said to and about `tasks`, in the order in which it was sent; immutable.
 
-    While a story that is `alone` was told, up to `alone_until`, no other task of the run that is known could move an
-    account; in one that is `haunted`, a task might that an earlier submit, without a name or an answer, had made.
+    While a story that is `alone` was told, up to `alone_until`, no other task of the run that is known could move the
+    accounts that it reads; in one that is `haunted`, a task might that an earlier submit, without a name or an answer,
+    had made.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ class Teller:
     """Makes the stories of one test; `aims` are the rows for which the test exists.
 
     One that does not judge its stories leaves that to whoever reads the journal afterwards. Where a `payer` is named,
-    its stories are told with that key, and with what moves its account to themselves.
+    its stories are told with that key, while nothing else of the run may move its account.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Teller:
         self.told = 0
         self.obstructed = ""
         self._current: Telling | None = None
+        self._number: int | None = None
 
     def story(self, *, alone: bool = False) -> Telling:
         """A new story, so far without tasks; `alone` where it asks for accounts.
@@ -85,7 +86,7 @@ class Teller:
         run.provision.glance()
         role = run.payers.role(self._payer) if self._payer else OWNER
         accounts = run.payers.accounts(self._payer) if self._payer else None
-        number = run.journal.begin_story(self.title, self.aims, alone=alone, accounts=accounts)
+        self._number = number = run.journal.begin_story(self.title, self.aims, alone=alone, accounts=accounts)
         alone = alone and run.payers.are_quiet(accounts)
         haunted = bool(run.pool.ghosts())
         alone = run.journal.amend_story(number, alone=alone, haunted=haunted)
@@ -103,21 +104,22 @@ class Teller:
 
     def go_on_with_another_payer(self) -> bool:
         """The story cannot be told on this account: judge what there is of it; whether it can be on the owner's."""
-        role = OWNER if self._current is None else self._current.role
-        if self._current is not None:
-            self._current.verify()
-        return self._payer is not None and self.run.payers.excuse(role)
+        if self._current is None or self._current.role == OWNER:
+            return False
+        self._current.verify()
+        self.run.payers.excuse_another()
+        return True
 
     def leave(self) -> None:
         """Say no more in a story that is not told to its end."""
-        if self._current is not None:
-            self.run.journal.leave_story(self._current.number)
-            self._current = None
+        if self._number is not None:
+            self.run.journal.leave_story(self._number)
+        self._current = self._number = None
 
     def done(self, telling: Telling) -> None:
         """A story was told to its end."""
         if self._current is telling:
-            self._current = None
+            self._current = self._number = None
 
     def pause(self, seconds: float) -> None:
         """Let time pass, if there is any left."""

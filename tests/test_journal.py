@@ -317,6 +317,20 @@ def test_who_waits_for_much_room_is_not_passed_by(journal: Journal) -> None:
         assert len(under_way(other, 9, 3, sent_at=99.0, since=90.0)) == 9
 
 
+def test_streams_are_in_flight_in_every_process(journal: Journal) -> None:
+    """Those that are open in one leave less room to the others, but always room for one request, until it has gone."""
+    with contextlib.closing(other_process(journal)) as one, contextlib.closing(other_process(journal, "gw2")) as two:
+        one.listen(2)
+        assert (two.streams(), len(under_way(two, 1, 3))) == (2, 1)
+        assert under_way(two, 1, 3) == under_way(two, 2, 4) == []
+        journal.bury("gw2", 5.0)
+        one.listen(9)
+        assert len(under_way(two, 1, 3)) == 1
+        assert under_way(two, 1, 3) == []
+        journal.bury("gw1", 5.0)
+        assert two.streams() == 0
+
+
 def test_the_dead_are_buried(journal: Journal) -> None:
     """What they had under way is over, their turns are free, and what they were telling is known."""
     with contextlib.closing(other_process(journal)) as other:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,3 +119,23 @@ def test_a_key_that_cannot_pay_is_excused_once(two_processes: Begun) -> None:
     again = [each.story(alone=True) for each in (teller, Teller(keeper, "more money", ("BILL-3",), payer="another"))]
     assert [each.role for each in again] == ["owner", "owner"]
     assert not teller.go_on_with_another_payer()
+
+
+def test_a_story_that_broke_down_as_it_began_keeps_nobody_waiting(
+    two_processes: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for its accounts has them when the test is over."""
+    _, part = two_processes(Bank(100.0, 50.0))
+    teller = Teller(part, "money", ("BILL-3",), payer="owner")
+    part.pool.learn("its account moves by itself", value=True)
+    monkeypatch.setattr(part.payers, "are_quiet", lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        teller.story(alone=True)
+    teller.leave()
+    waiting = Journal.join(part.journal.path, "gw2", keeper=os.getppid())
+    with contextlib.closing(waiting) as other, ThreadPoolExecutor(1) as pool:
+        began = pool.submit(other.begin_story, "money", ["BILL-3"], accounts={"owner"})
+        try:
+            assert began.result(5)
+        finally:
+            part.journal.dismiss()  # it would wait for ever

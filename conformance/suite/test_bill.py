@@ -1,6 +1,6 @@
 """Stories about money: what a task shows of its price, and what the account did meanwhile.
 
-They are told when no other task of the run can move an account. The account is read before the first submit, at once
+They are told when no other task of the run can move the payer's account. It is read before the first submit, at once
 after the cancel and before any query, and again at the end.
 """
 
