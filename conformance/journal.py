@@ -27,6 +27,7 @@ from conformance.lawful import Task
 from conformance.pool import POOL_SCHEMA, Pool
 from conformance.story import Story, Terms
 from conformance.verdict import Judgement, Outcome
+from conformance.windows import RaceWindow
 
 _SCHEMA: Final = """
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -89,6 +90,10 @@ _BURY_TURNS: Final = "DELETE FROM waiting WHERE teller = coalesce(:teller, telle
 _BURY_STORIES: Final = (
     "UPDATE story SET alone = 0, alone_until = :instant, over = 1 WHERE teller = coalesce(:teller, teller)"
     " AND NOT over AND aims != '' AND title != :ledger RETURNING aims"
+)
+_JUDGEMENTS: Final = (
+    "SELECT * FROM judgement WHERE story = coalesce(?, story)"
+    " ORDER BY story IN (SELECT story FROM met WHERE meeting = ?), story, rowid"
 )
 _DISMISSED: Final = "the run is over"
 _LONGEST_WAIT: Final = 60.0
@@ -476,9 +481,11 @@ class Journal:
         return found
 
     def judgements(self, of: int | None = None) -> Iterator[Counted]:
-        """All judgements, story by story, or those `of` one."""
-        wanted = "SELECT * FROM judgement WHERE story = coalesce(?, story) ORDER BY story, rowid"
-        for row in self.connection.execute(wanted, (of,)):
+        """All judgements, story by story, or those `of` one.
+
+        Stories in which cancels met come last: what is seen without that is the easier to see again.
+        """
+        for row in self.connection.execute(_JUDGEMENTS, (of, RaceWindow.TWICE.value)):
             story, requirement, outcome, exchange, wanted, got, why, premises, account, history, times = row
             judgement = Judgement(
                 outcome=Outcome(outcome),
