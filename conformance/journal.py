@@ -91,6 +91,7 @@ _BURY_STORIES: Final = (
     "UPDATE story SET alone = 0, alone_until = :instant, over = 1 WHERE teller = coalesce(:teller, teller)"
     " AND NOT over AND aims != '' AND title != :ledger RETURNING aims"
 )
+_TAKE_UP: Final = "UPDATE story SET over = 2 WHERE number = ? AND over = 1"
 _JUDGEMENTS: Final = (
     "SELECT * FROM judgement WHERE story = coalesce(?, story)"
     " ORDER BY story IN (SELECT story FROM met WHERE meeting = ?), story, rowid"
@@ -260,6 +261,10 @@ class Journal:
     def leave_story(self, story: int) -> None:
         """Nothing more is said in the story, which came to no end: others need not wait for it."""
         self.connection.execute("UPDATE story SET over = 1 WHERE number = ?", (story,))
+
+    def take_up(self, story: int) -> bool:
+        """Go on in this process with a story that was told to its end; false if some process has done so already."""
+        return self.connection.execute(_TAKE_UP, (story,)).rowcount == 1
 
     def begin_exchange(self, story: int, request: Request, sent_at: float) -> int:
         """A request that is about to leave; the number of its exchange."""

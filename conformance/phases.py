@@ -1,10 +1,11 @@
-"""Which process of a run tells which story: side by side first, then one process an account, and at last one alone.
+"""Which process of a run tells which story: side by side, then one process an account, then one alone, then all again.
 
 A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
 however many processes there are. The groups with the most stories go first. Then come lanes, each of them whole and in
 one process: a story in a lane waits by itself until nobody can move the account that it is told on. A process runs a
-test only when it knows the next one or that there is none: so those for whom nothing is left are dismissed, and the one
-that stays, with the last test of a lane still in hand, is given the rest when the others have gone.
+test only when it knows the next one or that there is none: so each is left with a test in hand until the others have
+come as far. The one that has told the lane of the owner goes on alone; then all do what each does for itself, and are
+dismissed; and at the end that one is alone once more.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     import pytest
     from xdist.workermanage import WorkerController
 
-_LAST: Final = 3
+_ALONE: Final = 3
 """The phase after that of groups, which are of phase 0, and those of the lanes."""
+
+_EVERYWHERE: Final = 4
+_LAST: Final = 5
 
 _ENOUGH: Final = 2
 """So many tests in hand keep a process busy with the first of them."""
@@ -31,8 +35,8 @@ _ENOUGH: Final = 2
 class Phases:
     """The scheduler of pytest-xdist for a run.
 
-    Of all tests, when they were found, the last ones are those of two lanes and those that come after everything else:
-    `late` says how many each are.
+    Of all tests, when they were found, the last ones are those of two lanes, those that one process runs alone, those
+    that every process runs, and those that come after everything else: `late` says how many each are.
     """
 
     def __init__(self, config: pytest.Config, late: Callable[[], Sequence[int]]) -> None:
@@ -44,7 +48,10 @@ class Phases:
         self._tests: Sequence[str] = ()
         self._groups: deque[list[int]] = deque()
         self._lanes: deque[list[int]] = deque()
+        self._alone: list[int] = []
+        self._everywhere: list[int] = []
         self._last: list[int] = []
+        self._concludes = False
         self._stays: WorkerController | None = None
 
     @property
@@ -59,9 +66,9 @@ class Phases:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether nothing is left to deal out, and nobody has more than a last test in hand."""
-        dealt = self.collection_is_completed and not (self._groups or self._lanes or self._last)
-        return dealt and all(len(tests) < _ENOUGH for tests in self._in_hand.values())
+        """Whether nothing is left to deal out, and of all tests no more than the last one is in anybody's hand."""
+        dealt = self.collection_is_completed and not (self._groups or self._lanes or self._alone or self._last)
+        return dealt and sum(map(len, self._in_hand.values())) < _ENOUGH
 
     @property
     def has_pending(self) -> bool:
@@ -94,7 +101,8 @@ class Phases:
         """A process has gone; the test that it died of, if it did. What it had in hand besides is others' to run."""
         self._collections.pop(node, None)
         left = self._in_hand.pop(node)
-        self._stays = None if node is self._stays else self._stays
+        if node is self._stays:
+            self._stays, self._concludes = None, False
         self._take_back(left[1:])
         self._deal()
         return self._tests[left[0]] if left else None
@@ -111,10 +119,14 @@ class Phases:
         self._deal()
 
     def _take_back(self, indices: Iterable[int]) -> None:
-        """What is not in anybody's hand: groups, the one with the most tests first, lanes, and what comes last."""
+        """What is not in anybody's hand: groups, the one with the most tests first, lanes, and what comes after."""
         for phase, tests in groupby(sorted(indices), self._phase):
             if phase == _LAST:
                 self._last = sorted([*self._last, *tests])
+            elif phase == _EVERYWHERE:
+                self._everywhere = sorted({*self._everywhere, *tests})
+            elif phase == _ALONE:
+                self._alone = sorted([*self._alone, *tests])
             elif phase:
                 self._lanes.append(list(tests))
             else:
@@ -122,24 +134,39 @@ class Phases:
         self._groups = deque(sorted(self._groups, key=len, reverse=True))
 
     def _deal(self) -> None:
-        working = [node for node in self._in_hand if not node.shutting_down]
-        ready = [node for node in working if node in self._collections]
+        ready = [node for node in self._in_hand if not node.shutting_down and node in self._collections]
         for node in ready:
             while self._groups and len(self._in_hand[node]) < _ENOUGH:
                 self._give(node, self._groups.popleft())
         if self._groups or not self._tests:
             return
-        for node in [node for node in ready if len(self._in_hand[node]) < _ENOUGH]:
-            self._stays = stays = self._stays or node
+        for node in ready:
+            if len(self._in_hand[node]) < _ENOUGH:
+                self._stays = self._stays or node
             while self._lanes and len(self._in_hand[node]) < _ENOUGH:
                 self._give(node, self._lanes.pop())
-            others = [(each.shutting_down, tests) for each, tests in self._in_hand.items() if each is not stays]
-            if node is not stays:
+        if self._stays is not None and not self._lanes:
+            self._conclude(self._stays, [node for node in ready if len(self._in_hand[node]) < _ENOUGH])
+
+    def _conclude(self, stays: WorkerController, ready: Sequence[WorkerController]) -> None:
+        """Deal out what comes after the lanes, as far as these processes are ready for more."""
+        others = {node: tests for node, tests in self._in_hand.items() if node is not stays}
+        wait = all(self._phase(index) == _EVERYWHERE for tests in others.values() for index in tests)
+        if stays in ready and wait and not self._concludes:
+            self._concludes = True
+            self._give(stays, [*self._alone, *self._everywhere, *self._last[:1]])
+            self._alone, self._last = [], self._last[1:]
+        alone = not self._concludes or any(self._phase(index) <= _ALONE for index in self._in_hand[stays])
+        for node in (each for each in ready if each is not stays):
+            if not any(self._phase(index) == _EVERYWHERE for index in self._in_hand[node]):
+                self._give(node, self._everywhere[:1])
+            if not (self._everywhere and alone):
+                self._give(node, self._everywhere[1:])
                 node.shutdown()
-            elif not self._lanes and all(leaves and not tests for leaves, tests in others):
-                self._give(node, self._last)
-                self._last = []
-                node.shutdown()
+        if stays in ready and len(self._in_hand[stays]) < _ENOUGH and self._concludes and not any(others.values()):
+            self._give(stays, self._last)
+            self._last = []
+            stays.shutdown()
 
     def _give(self, node: WorkerController, tests: list[int]) -> None:
         self._in_hand[node] += tests

@@ -9,6 +9,7 @@ import gc
 import re
 import secrets
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -120,7 +121,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
         "quiet(payer): after the others, when no task of theirs can move the account of the owner, another, everybody",
         "listens: before others of its kind, for it goes on when its story is over",
-        "last: after all others, when time has passed",
+        "last: after all others, when time has passed, in one process",
+        "everywhere: of the last ones, what each process of a run does for itself",
     ):
         config.addinivalue_line("markers", line)
     if config.stash.get(ASKED, False):
@@ -174,7 +176,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _is_worker(config):
         from conformance.distributed import tell_late
 
-        tell_late(config, order, [sum(_lateness(item) in phase for item in chosen) for phase in ({1}, {2, 3}, {4})])
+        tell_late(config, order, _late(items))
 
 
 @pytest.fixture(scope="session")
@@ -368,6 +370,14 @@ def _payer(item: pytest.Item) -> Payer | None:
 def _lateness(item: pytest.Item) -> int:
     """When a test is told: side by side with others, when all is quiet, by who pays, or last."""
     return 4 if item.get_closest_marker("last") else (None, "another", "owner", "everybody").index(_payer(item))
+
+
+def _late(items: list[pytest.Item]) -> list[int]:
+    """How many of the tests, in their order, are of each kind that `Phases` knows."""
+    kinds = Counter((0, 1, 2, 2, 3)[_lateness(item)] for item in items if _is_ours(item))
+    last = [item.get_closest_marker("everywhere") is not None for item in items[len(items) - kinds[3] :]]
+    before = last.index(True) if True in last else len(last)
+    return [kinds[1], kinds[2], before, sum(last), len(last) - before - sum(last)]
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:

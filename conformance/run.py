@@ -248,6 +248,15 @@ class Run:
         heard = {number: telling.listens_until() for number, telling in self.listening.items()}
         return [(max(due[each.number], each.until + watch, heard.get(each.number, 0.0)), each) for each in chosen]
 
+    def takes_up(self, story: int) -> bool:
+        """Whether it is for this process to go on with a story that was told to its end."""
+        return self.journal.take_up(story) or story in self.listening
+
+    def take_up_what_listens(self) -> None:
+        """Leave to no other process the stories that still listen: what they hear is heard in this one."""
+        for story in self.listening:
+            self.journal.take_up(story)
+
     def watched_until(self, own: Iterable[Task]) -> float:
         """The instant by which each of the tasks would have ended undisturbed, as far as that is known."""
         due = (self.provision.due(task).due for task in own)

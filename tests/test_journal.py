@@ -378,6 +378,16 @@ def test_no_story_is_alone_beside_another(journal: Journal) -> None:
     assert [told_again[number] for number in (first, disturbed, beside, again)] == [True, False, False, True]
 
 
+def test_a_story_is_taken_up_once(journal: Journal) -> None:
+    """When it was told to its end, by the first process that asks, whichever has told it."""
+    with contextlib.closing(other_process(journal)) as one, contextlib.closing(other_process(journal, "gw2")) as two:
+        story = one.begin_story("one", ["STATE-3"])
+        assert not two.take_up(story)
+        one.end_story(story, 1.0)
+        assert two.take_up(story)
+        assert not one.take_up(story)
+
+
 def test_a_story_waits_for_the_accounts_that_it_moves(journal: Journal) -> None:
     """Until no other process tells a story that may move any of them, whether that comes to an end or is left."""
     ends: list[Callable[[Journal, int], object]] = [lambda one, story: one.end_story(story, 1.0), Journal.leave_story]

@@ -1,4 +1,4 @@
-"""Tests are dealt out to the processes of a run: each once, functions and lanes whole, and what comes last alone."""
+"""Tests are dealt out to the processes of a run: functions and lanes whole, and what comes after everything alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.phases import Phases
+
+Late = tuple[int, int, int, int, int]
+"""How many tests come late, of each kind."""
+
+_LATE = ("another", "owner", "alone", "everywhere", "last")
 
 
 @dataclass(eq=False)
@@ -45,9 +50,9 @@ def config(processes: int) -> Any:  # noqa: ANN401 - what the scheduler asks of 
 class Session:
     """What pytest-xdist does around a scheduler, with processes that take their time by chance."""
 
-    def __init__(self, tests: list[str], late: tuple[int, int, int], processes: int, chance: Random) -> None:
+    def __init__(self, tests: list[str], late: Late, processes: int, chance: Random) -> None:
         self.phases = Phases(config(processes), lambda: late)
-        self.tests, self.last, self.chance = tests, late[-1], chance
+        self.tests, self.chance = tests, chance
         self.there: list[Process] = []
         self.gone: list[Process] = []
         self.order: list[int] = []
@@ -75,9 +80,9 @@ class Session:
             assert self.phases.remove_node(process) is None
             return
         test = process.in_hand.pop(0)
-        if test >= len(self.tests) - self.last:
-            others = [each for each in self.there if each is not process]
-            assert not any(each.in_hand for each in others), "something else is under way"
+        if _function(self.tests[test]) in {"alone", "last"}:
+            others = [each for each in self.there if each is not process and each.can_run]
+            assert not others, "something else is under way"
         process.ran.append(test)
         self.order.append(test)
         self.phases.mark_test_complete(process, test)
@@ -105,29 +110,29 @@ class Session:
                 self.step()
 
 
-_LATE = ("another", "owner", "last")
-
-
-def names(sizes: list[int], late: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
-    """Tests of so many functions, so many each, and those that come late: of one lane, of the other, and last."""
+def names(sizes: list[int], late: Late = (0, 0, 0, 0, 0)) -> list[str]:
+    """Tests of so many functions, so many each, and those that come late."""
     functions = [*((str(number), size) for number, size in enumerate(sizes)), *zip(_LATE, late, strict=True)]
     return [f"suite/test_x.py::test_{function}[{index}]" for function, size in functions for index in range(size)]
 
 
-late_tests = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3))
+late_tests = st.tuples(*(st.integers(0, most) for most in (4, 4, 3, 2, 3)))
 
 
 @given(st.lists(st.integers(1, 9), max_size=8), late_tests, st.integers(1, 6), st.randoms(use_true_random=False))
-def test_every_test_is_run_once(sizes: list[int], late: tuple[int, int, int], processes: int, chance: Random) -> None:
-    """By one process, functions and lanes whole and in their order; the last ones at the end, with nothing beside them.
+def test_every_test_is_run_once(sizes: list[int], late: Late, processes: int, chance: Random) -> None:
+    """By one process, functions and lanes whole and in their order, but those that every process runs for itself.
 
-    They are run by the process that ran the owner's lane, which may still hear what was told there.
+    What is told alone is told by the process that ran the owner's lane, which may still hear what was told there.
     """
     tests = names(sizes, late)
     session = Session(tests, late, processes, chance)
     session.run()
-    assert sorted(session.order) == list(range(len(tests)))
-    assert session.order[len(tests) - late[-1] :] == list(range(len(tests) - late[-1], len(tests)))
+    everywhere = [index for index, test in enumerate(tests) if _function(test) == "everywhere"]
+    assert sorted(session.order) == sorted([*range(len(tests)), *everywhere * (processes - 1)])
+    kinds = [_function(tests[index]) for index in session.order]
+    ranks = [_LATE.index(kind) if kind in _LATE[2:] else 0 for kind in kinds]
+    assert ranks == sorted(ranks)
     for process in session.gone:
         functions = [_function(tests[index]) for index in process.ran]
         assert len(set(functions)) == sum(one != other for one, other in zip(functions, ["", *functions], strict=False))
@@ -136,7 +141,9 @@ def test_every_test_is_run_once(sizes: list[int], late: tuple[int, int, int], pr
             for one, other in zip(process.ran, process.ran[1:], strict=False)
             if _function(tests[one]) == _function(tests[other])
         )
-        assert not {"last", "owner"} <= {*map(_function, tests)} or ("last" in functions) == ("owner" in functions)
+        assert all(index in process.ran for index in everywhere)
+        there = {"owner", "alone", "last"} & {*map(_function, tests)}
+        assert there <= {*functions} or there.isdisjoint(functions)
 
 
 def _function(test: str) -> str:
@@ -145,10 +152,11 @@ def _function(test: str) -> str:
 
 @given(st.integers(2, 6), st.randoms(use_true_random=False))
 def test_lanes_are_dealt_out_to_two_processes(processes: int, chance: Random) -> None:
-    """So that stories on two accounts are told at once; all but the one that stays go when they have run theirs."""
-    session = Session(names([], (3, 4, 1)), (3, 4, 1), processes, chance)
+    """So that stories on two accounts are told at once; those that get none go, where nothing is left to do for all."""
+    late = (3, 4, 1, 0, 1)
+    session = Session(names([], late), late, processes, chance)
     assert [process.in_hand for process in session.there] == [[3, 4, 5, 6], [0, 1, 2], *[[]] * (processes - 2)]
-    assert [process.shutting_down for process in session.there] == [False, *[True] * (processes - 1)]
+    assert [process.shutting_down for process in session.there] == [False, False, *[True] * (processes - 2)]
 
 
 @given(
@@ -158,30 +166,31 @@ def test_lanes_are_dealt_out_to_two_processes(processes: int, chance: Random) ->
     st.randoms(use_true_random=False),
 )
 def test_what_a_process_that_dies_had_in_hand_is_run_by_others(
-    sizes: list[int], late: tuple[int, int, int], processes: int, chance: Random
+    sizes: list[int], late: Late, processes: int, chance: Random
 ) -> None:
     """All but the test that it died of, which is named; the last ones still come last and alone."""
     tests = names(sizes, late)
     session = Session(tests, late, processes, chance)
     session.run(crashes=2)
     died_of = {tests.index(each) for each in session.crashes}
-    assert sorted(session.order) == sorted(set(range(len(tests))) - died_of)
-    first_last = len(tests) - late[-1]
-    early = [place for place, test in enumerate(session.order) if test < first_last]
+    once = [index for index in session.order if _function(tests[index]) != "everywhere"]
+    assert set(session.order) | died_of == set(range(len(tests)))
+    assert len(once) == len({*once})
+    early = [place for place, index in enumerate(once) if _function(tests[index]) != "last"]
     assert all(place < len(early) for place in early)
 
 
 @given(st.randoms(use_true_random=False))
 def test_the_longest_function_is_dealt_out_first(chance: Random) -> None:
     """So that nobody is left with it at the end."""
-    session = Session(names([1, 7, 2]), (0, 0, 0), 2, chance)
+    session = Session(names([1, 7, 2]), (0, 0, 0, 0, 0), 2, chance)
     assert session.there[0].in_hand == list(range(1, 8))
     assert session.there[1].in_hand == [8, 9]
 
 
 def test_processes_that_found_different_tests_are_no_run() -> None:
     """Then nothing that was dealt out would be what was meant."""
-    phases = Phases(config(2), lambda: (0, 0, 0))
+    phases = Phases(config(2), lambda: (0, 0, 0, 0, 0))
     for tests in (["a"], ["b"]):
         process: Any = Process()
         phases.add_node(process)

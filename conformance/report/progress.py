@@ -42,8 +42,8 @@ class Progress:
             self._bar.start()
 
     def told(self, family: str, run: Run) -> None:
-        """One more test has told its stories."""
-        self._done += 1
+        """One more test has told its stories; some of them are told in every process."""
+        self._done = min(self._done + 1, self._total)
         if time.monotonic() < self._next_line:
             return
         if self._bar is not None and self._task is not None:

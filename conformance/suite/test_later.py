@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
-from itertools import product
+from itertools import cycle, product
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from conformance.teller import Teller
     from conformance.verdict import Judgement
 
+_SEEN_LATER: Final = (
+    *("STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7"),
+    *("IDEMP-3", "IDEMP-5", "BILL-9", "ISO-2", "NOTIFY-1", "NOTIFY-2"),
+)
+_LOOKS: Final = "what is worth another look, and when"
 _IDLE: Final = 0.15
 """How many seconds nothing of ours happens between two readings of an account."""
 
@@ -37,13 +42,13 @@ def test_having_each_form_accepted(teller: Teller) -> None:
     prove_forms(teller, sorted({role for role, _ in teller.run.journal.unmet()}))
 
 
-@pytest.mark.aims(
-    *("STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7", "IDEMP-3", "IDEMP-5", "BILL-9", "ISO-2"),
-    *("NOTIFY-1", "NOTIFY-2"),
-)
+@pytest.mark.aims(*_SEEN_LATER)
 @pytest.mark.last
-def test_looking_again(teller: Teller) -> None:
-    """One wait for all stories together; then queries and further cancels, each form in its turn."""
+def test_leaving_tasks(teller: Teller) -> None:
+    """Have tasks to look at again that nothing else leaves alive, and settle what every process is to look at.
+
+    The accounts are read before, around a moment in which nothing is done.
+    """
     run = teller.run
     run.read_accounts()
     teller.pause(_IDLE)
@@ -52,10 +57,29 @@ def test_looking_again(teller: Teller) -> None:
         _leave_a_task_running(teller)
     if run.order.depth.watch and run.wanted({"ISO-2"}):
         _leave_tasks_to_other_keys(teller)
-    looks = [(*each, (None, *FORMS)[index % 4]) for index, each in enumerate(run.worth_another_look())]
-    looks.sort(key=lambda look: look[0])  # the soonest first, so that all share one wait
-    found = abreast([partial(_look_again, teller, *look) for look in looks], run.breadth)
+    run.take_up_what_listens()
+    run.pool.learn(_LOOKS, [(instant, kept.number) for instant, kept in run.worth_another_look()])
+
+
+@pytest.mark.aims(*_SEEN_LATER)
+@pytest.mark.last
+@pytest.mark.everywhere
+def test_looking_again(teller: Teller) -> None:
+    """One wait for all stories together; then queries and further cancels, each form in its turn."""
+    run = teller.run
+    told = {kept.number: kept for kept in run.journal.stories_told()}
+    settled = zip(run.pool.learned(_LOOKS) or (), cycle((None, *FORMS)), strict=False)
+    looks = sorted(settled, key=lambda look: look[0])  # the soonest first, so that all share one wait
+    calls = [partial(_look_again, teller, instant, told[number], form) for (instant, number), form in looks]
+    found = abreast(calls, run.breadth)
     teller.broken += [judgement for new in found for judgement in new]
+
+
+@pytest.mark.aims("BILL-2", "BILL-4", "BILL-7", "BILL-8", "BILL-9", "ISO-7")
+@pytest.mark.last
+def test_closing_the_accounts(teller: Teller) -> None:
+    """Over the whole run, what went from each account is what its tasks show, and nobody else moves it."""
+    run = teller.run
     run.read_accounts()
     teller.pause(_IDLE)
     run.read_accounts()
@@ -82,7 +106,9 @@ def _leave_tasks_to_other_keys(teller: Teller) -> None:
 
 
 def _look_again(teller: Teller, instant: float, kept: Kept, form: Form | None) -> list[Judgement]:
-    """What is newly broken by a look at a story from some instant on."""
+    """What is newly broken by a look at a story from some instant on, if no other process has gone on with it."""
+    if not teller.run.takes_up(kept.number):
+        return []
     told = teller.run.journal.judgements(kept.number)
     known = {each.judgement.requirement for each in told if each.judgement.outcome is Outcome.BROKEN}
     teller.pause(instant - time.monotonic())

@@ -69,7 +69,7 @@ def test_cancelling_as_it_completes(teller: Teller, choice: Random) -> None:
 
 @pytest.mark.aims("RACE-4")
 @pytest.mark.stories(1)
-@pytest.mark.quiet(payer="another")
+@pytest.mark.quiet
 @given(choice=randoms)
 def test_cancelling_as_it_starts(teller: Teller, choice: Random) -> None:
     """Tasks are cancelled at the age at which such tasks start, among pollers, and watched past their natural end."""
