@@ -365,16 +365,19 @@ def synonyms(task_id: str, out_task_id: str | None) -> dict[str, object]:
     }
 
 
-everything = dealt((True, 0, "all", None)).map(lambda value: dict.fromkeys(EXTRA_NAMES, value))
-"""Every name that an implementation might know, at once."""
-
-extras = st.dictionaries(
+_few = st.dictionaries(
     st.one_of(st.sampled_from(EXTRA_NAMES), st.text("abcxyz_é-", min_size=9, max_size=14)),
     values,
     min_size=1,
     max_size=4,
 )
-"""Unknown fields with any values; none of the names is an identifier's."""
+_all = [dict.fromkeys(EXTRA_NAMES, value) for value in (True, 0, "all", None)]
+
+extras = st.builds(lambda few, all_: all_ or few, _few, dealt(({}, *_all, *[{}] * 3)))
+"""Unknown fields; none of the names is an identifier's.
+
+Every other time they are all that an implementation might know at once, of one value, and else a few of any values.
+"""
 
 _MOST_GENERATED: Final = 20_000
 

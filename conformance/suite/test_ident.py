@@ -26,7 +26,6 @@ from conformance.strategies import (
     aliases,
     dealt,
     either,
-    everything,
     extras,
     likely_misses,
     lone_misses,
@@ -402,9 +401,9 @@ def test_naming_with_a_number_that_is_an_identifier(teller: Teller, form: Form) 
 
 @pytest.mark.aims("IDENT-15", "STATE-7")
 @pytest.mark.stories(8)
-@given(drawn=extras, all_of_them=everything, way=dealt(_AMONG_OTHERS), many=either())
+@given(drawn=extras, way=dealt(_AMONG_OTHERS))
 def test_naming_a_task_among_unknown_fields(
-    teller: Teller, drawn: dict[str, object], all_of_them: dict[str, object], way: tuple[Form, bool, bool], many: bool
+    teller: Teller, drawn: dict[str, object], way: tuple[Form, bool, bool]
 ) -> None:
     """Fields that nobody documented, before or after the identifier, beside a path, with a task or without one.
 
@@ -419,7 +418,7 @@ def test_naming_a_task_among_unknown_fields(
         else naming(form, story.unknown(task) if form is not Form.OUT_TASK_ID else "none-such-1")
     )
     named = call.body if isinstance(call.body, dict) else {}
-    fields = {**(all_of_them if many else drawn), **aliases(witness.task_id, witness.out_task_id)}
+    fields = {**drawn, **aliases(witness.task_id, witness.out_task_id)}
     story.look()
     story.cancel(Call(path=call.path, body={**fields, **named} if first else {**named, **fields}))
     story.look_at(task, witness)
