@@ -149,10 +149,14 @@ class Phases:
             self._conclude(self._stays, [node for node in ready if len(self._in_hand[node]) < _ENOUGH])
 
     def _conclude(self, stays: WorkerController, ready: Sequence[WorkerController]) -> None:
-        """Deal out what comes after the lanes, as far as these processes are ready for more."""
+        """Deal out what comes after the lanes, as far as these processes are ready for more.
+
+        The one that stays goes on when the others have nothing in hand but a test that every process runs. They run it,
+        and go, when the one has done what it does alone; it comes to its last test when they have gone.
+        """
         others = {node: tests for node, tests in self._in_hand.items() if node is not stays}
-        wait = all(self._phase(index) == _EVERYWHERE for tests in others.values() for index in tests)
-        if stays in ready and wait and not self._concludes:
+        idle = all(self._phase(index) == _EVERYWHERE for tests in others.values() for index in tests)
+        if stays in ready and idle and not self._concludes:
             self._concludes = True
             self._give(stays, [*self._alone, *self._everywhere, *self._last[:1]])
             self._alone, self._last = [], self._last[1:]
