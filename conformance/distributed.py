@@ -45,7 +45,7 @@ def handed_down(config: pytest.Config) -> Order:
 
 
 def tell_late(config: pytest.Config, order: Order, counts: Sequence[int]) -> None:
-    """How many of the last tests that this process has found are of each of the kinds that `Phases` knows."""
+    """How many of the tests that this process has found are of each kind, after the first, that `Phases` knows."""
     with closing(_journal(config, order)) as journal:
         journal.pool.learn(_LATE, counts)
 
@@ -80,7 +80,7 @@ class Keeper:
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> Phases:
         """Side by side first, then one process an account, and so on."""
-        return Phases(config, lambda: self.run.pool.learned(_LATE) or (0,) * 5)
+        return Phases(config, lambda: self.run.pool.learned(_LATE) or (0,) * 6, self.run.payers.are_apart)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """The first process has found its tests: begin, so that the slow tasks are on their way when all have."""

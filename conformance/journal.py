@@ -66,10 +66,8 @@ CREATE TABLE obstacle (requirement TEXT NOT NULL, reason TEXT NOT NULL, UNIQUE (
 MAIN: Final = "main"
 """The teller of a run in one process, and of what several processes tell beside their stories."""
 
-_TOLD_ELSEWHERE: Final = (
-    "SELECT accounts FROM story WHERE NOT over AND (aims != '' OR accounts IS NOT NULL) AND teller NOT IN (?, ?)"
-)
-_DISTURB: Final = "UPDATE story SET alone = 0 WHERE NOT over AND aims != '' AND teller NOT IN (?, ?) AND alone"
+_TOLD_ELSEWHERE: Final = "SELECT number, accounts FROM story WHERE NOT over AND aims != '' AND teller NOT IN (?, ?)"
+_DISTURB: Final = "UPDATE story SET alone = 0 WHERE number = ?"
 _BEGIN: Final = (
     "INSERT INTO exchange (story, operation, role, method, url, headers, content, path_id, sent_at)"
     " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?"
@@ -123,10 +121,14 @@ class Counted:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A story as it was left, at some instant: its own tasks, and those of them that it left alive."""
+    """A story as it was left, at some instant: its own tasks, and those of them that it left alive.
+
+    One that is held is for a certain process to go on with, which has taken it up.
+    """
 
     number: int
     until: float
+    is_held: bool
     own: tuple[Task, ...]
     lingers: frozenset[str]
 
@@ -214,12 +216,13 @@ class Journal:
         *,
         alone: bool = False,
         accounts: Collection[str] | None = None,
+        quiet: bool = False,
     ) -> int:
         """A new story's number; what `alone` means is told by `Story`.
 
-        One that may move these `accounts` only waits until other processes tell none that may move any of them. One
-        without may move any and waits for nobody: it is not alone while another process tells one, nor is one that is
-        being told elsewhere from now on.
+        It may move these `accounts` only, or any, if none are listed. A `quiet` one waits until other processes tell
+        none that may move any of its accounts. Others wait for nobody: none is alone while another process tells such a
+        story, nor is one that is being told elsewhere from now on.
 
         Raises:
             RunOver: this process has been dismissed meanwhile, or its keeper has died.
@@ -227,17 +230,16 @@ class Journal:
         told, others = ",".join(aims), (self.teller, MAIN)
         while True:
             with self.transaction():
-                elsewhere = self.connection.execute(_TOLD_ELSEWHERE, others).fetchall()
-                if accounts is None:
-                    alone = alone and not elsewhere
-                    if told:
-                        self.connection.execute(_DISTURB, others)
-                if accounts is None or all(_are_apart(accounts, each) for (each,) in elsewhere):
+                rows = self.connection.execute(_TOLD_ELSEWHERE, others).fetchall()
+                beside = [(number,) for number, moved in rows if not _are_apart(accounts, moved)]
+                if not quiet and told:
+                    self.connection.executemany(_DISTURB, beside)
+                if not quiet or not beside:
                     listed = None if accounts is None else json.dumps(sorted(accounts))
                     row = self.connection.execute(
                         "INSERT INTO story (title, aims, alone, teller, accounts) VALUES (?, ?, ?, ?, ?)"
                         " RETURNING number",
-                        (title, told, alone, self.teller, listed),
+                        (title, told, alone and not beside, self.teller, listed),
                     ).fetchone()
                     return int(row[0])
             self._expect_a_part()
@@ -428,14 +430,15 @@ class Journal:
     def stories_told(self) -> list[Kept]:
         """The stories told to their end, each with its own tasks, in one order whichever processes told them."""
         rows = self.connection.execute(
-            "SELECT number, alone_until, record, coalesce(lingers, 0) FROM story"
+            "SELECT number, alone_until, over = 2, record, coalesce(lingers, 0) FROM story"
             " LEFT JOIN cast_ ON story = number AND own LEFT JOIN task USING (task_id)"
             " WHERE aims != '' AND alone_until < 9e99 ORDER BY title, number, task.rowid"
         )
         found: dict[int, Kept] = {}
-        for number, until, record, lingers in rows:
+        for number, until, held, record, lingers in rows:
             own = () if record is None else (Task(**json.loads(record)),)
-            before = found.get(number, Kept(number=number, until=until, own=(), lingers=frozenset()))
+            first = Kept(number=number, until=until, is_held=bool(held), own=(), lingers=frozenset())
+            before = found.get(number, first)
             left = {task.task_id for task in own} if lingers else set()
             found[number] = replace(before, own=(*before.own, *own), lingers=before.lingers | left)
         return list(found.values())
@@ -646,9 +649,9 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _are_apart(accounts: Collection[str], others: str | None) -> bool:
-    """Whether a story that may move the `others`, any where they are not listed, cannot move any of `accounts`."""
-    return others is not None and set(json.loads(others)).isdisjoint(accounts)
+def _are_apart(accounts: Collection[str] | None, others: str | None) -> bool:
+    """Whether no account is among both, where those that are not listed are all that there are."""
+    return accounts is not None and others is not None and set(json.loads(others)).isdisjoint(accounts)
 
 
 def _begun(story: int, request: Request, sent_at: float) -> tuple[object, ...]:

@@ -1,13 +1,14 @@
 """On whose accounts stories about money are told, and when an account has nothing to move it but the story at hand.
 
-The account of another key pays for some of these stories, where a profile names one that has its own: so two processes
-can tell them at once, one on each account. That what one account does is never seen on the other is not taken on
-trust. Until both were seen to move differently, a story has all accounts to itself.
+The account of another key pays for most of these stories, where a profile names one that has its own: so one process
+can tell them while others tell what the owner's key alone is sent for, which may move his account and no other. That it
+moves no other is not taken on trust: until the accounts were seen to be two, such a story has all of them to itself.
 """
 
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -26,7 +27,7 @@ Payer = Literal["another", "owner", "everybody"]
 """Whose account pays, as a test has it: `another` is the owner too, where no other key will do."""
 
 _ANOTHER: Final = "another key pays"
-_APART: Final = "its account moves by itself"
+_APART: Final = "its account is another"
 _SURELY_PENDING: Final = 10.0
 
 
@@ -38,14 +39,16 @@ class Payers:
         self._account_of = run.order.profile.account_of
         self._roles = (OWNER, *run.order.profile.others)
         self._all = frozenset(map(self._account_of, self._roles))
+        self._charged = Decimal(0)
 
     def choose(self) -> None:
         """Settle which key pays beside the owner's: the first that has its own account, which shows what his shows."""
         shown = self._readings()
         sources = {role: {source for reader, source in shown if reader == role} for role in self._roles}
-        observable = self._run.account_url is not None or self._run.account_header is not None
         others = [role for role in self._roles if self._account_of(role) != self._account_of(OWNER)]
-        fit = (role for role in others if sources[role] == sources[OWNER] and bool(sources[role]) is observable)
+        fit = (
+            role for role in others if sources[role] == sources[OWNER] and bool(sources[role]) is self._is_observable
+        )
         self._run.pool.learn(_ANOTHER, next(fit, OWNER))
 
     def role(self, payer: Payer) -> str:
@@ -56,10 +59,29 @@ class Payers:
         """Stories cannot be told on another account: from now on they are told on the owner's."""
         self._run.pool.learn(_ANOTHER, OWNER)
 
+    @property
+    def owners(self) -> frozenset[str]:
+        """The account that calls with the owner's key may move."""
+        return frozenset({self._account_of(OWNER)})
+
     def accounts(self, payer: Payer) -> frozenset[str]:
         """The accounts that a story on the account of a payer is to have to itself."""
-        one = payer != "everybody" and self._are_apart()
-        return frozenset({self._account_of(self.role(payer))}) if one else self._all
+        apart = self._run.journal.teller == MAIN or self._run.pool.learned(_APART)
+        return frozenset({self._account_of(self.role(payer))}) if apart and payer != "everybody" else self._all
+
+    def are_apart(self) -> bool:
+        """Whether the payers' accounts were seen to be two, by now; asked where several processes tell stories.
+
+        They are where the owner's has moved by what his tasks have cost for good, and the other, which was read
+        afterwards, by less. Where no account is observable, nothing can be mistaken.
+        """
+        pool, another = self._run.pool, self.role("another")
+        if pool.learned(_APART) is None and another != OWNER:
+            charged = pool.charged()
+            if not self._is_observable or (charged > 2 * self._charged and self._have_parted(another)):
+                pool.learn(_APART, value=True)
+            self._charged = max(charged, self._charged)
+        return bool(pool.learned(_APART))
 
     def are_quiet(self, accounts: Collection[str] | None = None) -> bool:
         """Wait until no known task of the run can move these accounts by itself, or any at all; whether that is so."""
@@ -74,30 +96,24 @@ class Payers:
                 self._run.pool.lay(ghost)
         return all(task.pending_until > time.monotonic() for task in self._live_on(on))
 
-    def _are_apart(self) -> bool:
-        """Whether the payers' accounts are two: one process alone need not know, of several one looks, while all wait.
+    @property
+    def _is_observable(self) -> bool:
+        return self._run.account_url is not None or self._run.account_header is not None
 
-        They are where each source of the owner's readings shows that they have moved differently since the run began.
-        """
-        run = self._run
-        if run.journal.teller == MAIN or run.pool.learned(_APART) is not None:
-            return run.journal.teller == MAIN or bool(run.pool.learned(_APART))
-        story = run.journal.begin_story("whether two accounts are one", (), accounts=self._all)
-        try:
-            if run.pool.learned(_APART) is None:
-                run.pool.learn(_APART, self._moved_differently())
-        finally:
-            run.journal.leave_story(story)
-        return bool(run.pool.learned(_APART))
-
-    def _moved_differently(self) -> bool:
-        another = self.role("another")
-        if another == OWNER or not self.are_quiet():
-            return False
+    def _have_parted(self, another: str) -> bool:
+        his = {task.task_id for task in self._run.journal.ended_tasks() if self._account_of(task.role) in self.owners}
+        charges = (each.charged for each in self._run.pool.expenses() if each.task_id in his)
+        cost = sum((charged for charged in charges if charged is not None), Decimal(0))
         self._run.read_accounts()
-        moved = {key: series[0].credits - series[-1].credits for key, series in self._readings().items()}
-        sources = [source for role, source in moved if role == OWNER]
-        return all(moved.get((another, each), moved[OWNER, each]) != moved[OWNER, each] for each in sources)
+        between = time.monotonic()
+        self._run.read_accounts()
+        moved: dict[str, dict[str, Decimal]] = {OWNER: {}, another: {}}
+        for (role, source), (first, *later) in self._readings().items():
+            for each in later:
+                if role in moved and (each.ended_at <= between if role == OWNER else each.sent_at >= between):
+                    moved[role][source] = first.credits - each.credits
+        mine, theirs = moved[OWNER], moved[another]
+        return bool(mine) and all(by >= cost > theirs.get(source, cost) for source, by in mine.items())
 
     def _readings(self) -> dict[tuple[str, str], list[Reading]]:
         """What the accounts showed whenever all of them were read."""

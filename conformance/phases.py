@@ -1,11 +1,14 @@
-"""Which process of a run tells which story: side by side, then one process an account, then one alone, then all again.
+"""Which process of a run tells which story: side by side, while one tells of money; then one alone, then all again.
 
 A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
-however many processes there are. The groups with the most stories go first. Then come lanes, each of them whole and in
-one process: a story in a lane waits by itself until nobody can move the account that it is told on. A process runs a
-test only when it knows the next one or that there is none: so each is left with a test in hand until the others have
-come as far. The one that has told the lane of the owner goes on alone; then all do what each does for itself, and are
-dismissed; and at the end that one is alone once more.
+however many processes there are. The groups with the most stories go first. What is told with several keys is told
+before what is told with the owner's alone: beside that, once the accounts are seen to be two, one process tells what
+another key pays for. That is a lane: it is whole and in one process, and a story in it waits by itself until nobody can
+move the account that it is told on. So is what the owner pays for, which comes after all groups.
+
+A process runs a test only when it knows the next one or that there is none: so each is left with a test in hand until
+the others have come as far. The one that has told the lane of the owner goes on alone; then all do what each does for
+itself, and are dismissed; and at the end that one is alone once more.
 """
 
 from __future__ import annotations
@@ -22,11 +25,9 @@ if TYPE_CHECKING:
     import pytest
     from xdist.workermanage import WorkerController
 
-_ALONE: Final = 3
-"""The phase after that of groups, which are of phase 0, and those of the lanes."""
+_SEVERAL_KEYS, _ONE_KEY, _ANOTHER, _OWNER, _ALONE, _EVERYWHERE, _LAST = range(7)
+"""The phases of tests, in their order."""
 
-_EVERYWHERE: Final = 4
-_LAST: Final = 5
 
 _ENOUGH: Final = 2
 """So many tests in hand keep a process busy with the first of them."""
@@ -35,19 +36,22 @@ _ENOUGH: Final = 2
 class Phases:
     """The scheduler of pytest-xdist for a run.
 
-    Of all tests, when they were found, the last ones are those of two lanes, those that one process runs alone, those
-    that every process runs, and those that come after everything else: `late` says how many each are.
+    Of all tests, when they were found, the last ones are those with one key, those of two lanes, those that one process
+    runs alone, those that every process runs, and those that come after everything else: `late` says how many each are.
+    Whether the accounts were seen to be two is asked of `are_apart`, again and again.
     """
 
-    def __init__(self, config: pytest.Config, late: Callable[[], Sequence[int]]) -> None:
+    def __init__(self, config: pytest.Config, late: Callable[[], Sequence[int]], are_apart: Callable[[], bool]) -> None:
         self._count_late = late
+        self._are_apart = are_apart
         self._begins: Sequence[int] = ()
         self._wanted = len(parse_tx_spec_config(config))
         self._collections: dict[WorkerController, Sequence[str]] = {}
         self._in_hand: dict[WorkerController, list[int]] = {}
         self._tests: Sequence[str] = ()
         self._groups: deque[list[int]] = deque()
-        self._lanes: deque[list[int]] = deque()
+        self._another: list[int] = []
+        self._owner: list[int] = []
         self._alone: list[int] = []
         self._everywhere: list[int] = []
         self._last: list[int] = []
@@ -67,7 +71,8 @@ class Phases:
     @property
     def tests_finished(self) -> bool:
         """Whether nothing is left to deal out, and of all tests no more than the last one is in anybody's hand."""
-        dealt = self.collection_is_completed and not (self._groups or self._lanes or self._alone or self._last)
+        left = self._groups or self._another or self._owner or self._alone or self._last
+        dealt = self.collection_is_completed and not left
         return dealt and sum(map(len, self._in_hand.values())) < _ENOUGH
 
     @property
@@ -119,34 +124,50 @@ class Phases:
         self._deal()
 
     def _take_back(self, indices: Iterable[int]) -> None:
-        """What is not in anybody's hand: groups, the one with the most tests first, lanes, and what comes after."""
+        """What is not in anybody's hand: groups, those with several keys and the most tests first, and all the rest."""
         for phase, tests in groupby(sorted(indices), self._phase):
-            if phase == _LAST:
-                self._last = sorted([*self._last, *tests])
+            if phase <= _ONE_KEY:
+                self._groups.extend(list(group) for _, group in groupby(tests, self._function))
             elif phase == _EVERYWHERE:
                 self._everywhere = sorted({*self._everywhere, *tests})
-            elif phase == _ALONE:
-                self._alone = sorted([*self._alone, *tests])
-            elif phase:
-                self._lanes.append(list(tests))
             else:
-                self._groups.extend(list(group) for _, group in groupby(tests, self._function))
-        self._groups = deque(sorted(self._groups, key=len, reverse=True))
+                left = {_ANOTHER: self._another, _OWNER: self._owner, _ALONE: self._alone, _LAST: self._last}[phase]
+                left[:] = sorted([*left, *tests])
+        self._groups = deque(sorted(self._groups, key=lambda tests: (self._phase(tests[0]), -len(tests))))
 
     def _deal(self) -> None:
         ready = [node for node in self._in_hand if not node.shutting_down and node in self._collections]
         for node in ready:
-            while self._groups and len(self._in_hand[node]) < _ENOUGH:
-                self._give(node, self._groups.popleft())
+            while len(self._in_hand[node]) < _ENOUGH and (tests := self._next()):
+                self._give(node, tests)
         if self._groups or not self._tests:
             return
+        if self._another:
+            self._are_apart()  # the last time that this is of use
         for node in ready:
             if len(self._in_hand[node]) < _ENOUGH:
                 self._stays = self._stays or node
-            while self._lanes and len(self._in_hand[node]) < _ENOUGH:
-                self._give(node, self._lanes.pop())
-        if self._stays is not None and not self._lanes:
+            for lane in (self._owner, self._another):
+                if len(self._in_hand[node]) < _ENOUGH:
+                    self._give(node, lane)
+                    lane.clear()
+        if self._stays is not None and not (self._owner or self._another):
             self._conclude(self._stays, [node for node in ready if len(self._in_hand[node]) < _ENOUGH])
+
+    def _next(self) -> list[int]:
+        """The group to deal out next, or the lane of another key when nothing can move its account any more.
+
+        While that is waited for, the shortest groups come first, so that somebody is soon ready for it.
+        """
+        if not self._groups or self._phase(self._groups[0][0]) == _SEVERAL_KEYS or not self._another:
+            return self._groups.popleft() if self._groups else []
+        hands = self._in_hand.values()
+        if any(self._phase(index) == _SEVERAL_KEYS for tests in hands for index in tests):
+            return self._groups.pop()
+        if self._are_apart():
+            lane, self._another = self._another, []
+            return lane
+        return self._groups.popleft()
 
     def _conclude(self, stays: WorkerController, ready: Sequence[WorkerController]) -> None:
         """Deal out what comes after the lanes, as far as these processes are ready for more.
@@ -162,10 +183,11 @@ class Phases:
             self._alone, self._last = [], self._last[1:]
         alone = not self._concludes or any(self._phase(index) <= _ALONE for index in self._in_hand[stays])
         for node in (each for each in ready if each is not stays):
+            shared = [] if stays.shutting_down else self._everywhere
             if not any(self._phase(index) == _EVERYWHERE for index in self._in_hand[node]):
-                self._give(node, self._everywhere[:1])
-            if not (self._everywhere and alone):
-                self._give(node, self._everywhere[1:])
+                self._give(node, shared[:1])
+            if not (shared and alone):
+                self._give(node, shared[1:])
                 node.shutdown()
         if stays in ready and len(self._in_hand[stays]) < _ENOUGH and self._concludes and not any(others.values()):
             self._give(stays, self._last)
@@ -175,7 +197,7 @@ class Phases:
     def _give(self, node: WorkerController, tests: list[int]) -> None:
         self._in_hand[node] += tests
         if tests:
-            node.send_runtest_some(tests)
+            node.send_runtest_some([*tests])
 
     def _phase(self, index: int) -> int:
         return bisect_right(self._begins, index)

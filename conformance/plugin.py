@@ -49,6 +49,7 @@ _NAMES_THE_SUITE: Final = re.compile(r"\bconformance([./\\]suite\b|$)")
 _PHASES: Final = {"setup", "call", "teardown"}
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
+_ONE_KEY: Final = 1
 _GARBAGE: Final = 10_000
 """Objects after which to look for cycles: exchanges and stories make next to none."""
 
@@ -119,6 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "aims(*rows): the requirements for which a test exists",
         "stories(count): how many stories a test tells at standard depth",
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
+        "several_keys: with other keys than the owner's too, before what is told with that one alone",
         "quiet(payer): after the others, when no task of theirs can move the account of the owner, another, everybody",
         "listens: before others of its kind, for it goes on when its story is over",
         "last: after all others, when time has passed, in one process",
@@ -231,8 +233,10 @@ def teller(request: pytest.FixtureRequest, conformance_run: Any) -> Generator[An
 
     if silence := conformance_run.silence or conformance_run.fell_silent:
         raise Inconclusive(silence)
-    made = Teller(conformance_run, request.node.name, _aims(request.node), payer=_payer(request.node))
-    request.node.stash[_TELLER] = made
+    item = request.node
+    one_key = _lateness(item) == _ONE_KEY
+    made = Teller(conformance_run, item.name, _aims(item), payer=_payer(item), one_key=one_key)
+    item.stash[_TELLER] = made
     yield made
     made.leave()
 
@@ -369,15 +373,18 @@ def _payer(item: pytest.Item) -> Payer | None:
 
 def _lateness(item: pytest.Item) -> int:
     """When a test is told: side by side with others, when all is quiet, by who pays, or last."""
-    return 4 if item.get_closest_marker("last") else (None, "another", "owner", "everybody").index(_payer(item))
+    if item.get_closest_marker("last"):
+        return 5
+    early = 0 if item.get_closest_marker("several_keys") else _ONE_KEY
+    return {None: early, "another": 2, "owner": 3, "everybody": 4}[_payer(item)]
 
 
 def _late(items: list[pytest.Item]) -> list[int]:
     """How many of the tests, in their order, are of each kind that `Phases` knows."""
-    kinds = Counter((0, 1, 2, 2, 3)[_lateness(item)] for item in items if _is_ours(item))
-    last = [item.get_closest_marker("everywhere") is not None for item in items[len(items) - kinds[3] :]]
+    kinds = Counter((0, 1, 2, 3, 3, 4)[_lateness(item)] for item in items if _is_ours(item))
+    last = [item.get_closest_marker("everywhere") is not None for item in items[len(items) - kinds[4] :]]
     before = last.index(True) if True in last else len(last)
-    return [kinds[1], kinds[2], before, sum(last), len(last) - before - sum(last)]
+    return [kinds[1], kinds[2], kinds[3], before, sum(last), len(last) - before - sum(last)]
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:

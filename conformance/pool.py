@@ -94,6 +94,11 @@ class Pool:
             (_billionths(credits_), _storable(task_id)),
         )
 
+    def charged(self) -> Decimal:
+        """What the tasks that were seen to have ended have cost for good."""
+        [charged] = self._journal.connection.execute("SELECT coalesce(sum(charged), 0) FROM expense").fetchone()
+        return _credits(int(charged))
+
     def awaits_a_price(self, state: str) -> bool:
         """Whether a task by that recipe is on its way of which nobody knows the price yet."""
         found = self._journal.connection.execute(

@@ -237,7 +237,7 @@ class Run:
         if any(self.provision.lasted(state) is None for state in wanted & ENDS_BY_ITSELF):
             self.provision.settle()  # how long such tasks last is seen on the shared ones
         due = {each.number: self.watched_until(each.own) for each in kept}
-        first = [each for each in kept if each.lingers or due[each.number] or each.number in self.listening]
+        first = [each for each in kept if each.lingers or due[each.number] or each.is_held]
         numbers = {each.number for each in first}
         others = [each for each in kept if each.number not in numbers]
         looks = max(1, self.order.depth.looks - len(first))
@@ -245,17 +245,15 @@ class Run:
         rest = ended if len(ended) >= looks else others
         step = max(1, len(rest) // looks)
         chosen = [*first, *rest[::step]][: max(len(first), self.order.depth.looks)]
-        heard = {number: telling.listens_until() for number, telling in self.listening.items()}
-        return [(max(due[each.number], each.until + watch, heard.get(each.number, 0.0)), each) for each in chosen]
+        return [(max(due[each.number], each.until + watch), each) for each in chosen]
 
     def takes_up(self, story: int) -> bool:
         """Whether it is for this process to go on with a story that was told to its end."""
         return self.journal.take_up(story) or story in self.listening
 
-    def take_up_what_listens(self) -> None:
-        """Leave to no other process the stories that still listen: what they hear is heard in this one."""
-        for story in self.listening:
-            self.journal.take_up(story)
+    def listens_until(self, story: int) -> float:
+        """The instant by which a story that listens in this process has surely heard all."""
+        return self.listening[story].listens_until() if story in self.listening else 0.0
 
     def watched_until(self, own: Iterable[Task]) -> float:
         """The instant by which each of the tasks would have ended undisturbed, as far as that is known."""

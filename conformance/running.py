@@ -32,7 +32,7 @@ from conformance.requirements import catalogue, selected
 from conformance.run import Order
 from conformance.target.complaints import ProfileError
 from conformance.target.loading import load, remembered
-from conformance.target.profile import Profile
+from conformance.target.profile import OWNER, Profile
 from conformance.verdict import MUSTS, ExitCode, Gate, Verdict
 
 if TYPE_CHECKING:
@@ -624,7 +624,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
 
 
 def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
-    """In how many processes stories are told, if nobody says: in two, or, if the target is far, in several.
+    """In how many processes stories are told, if nobody says: in two or three, or, if the target is far, in several.
 
     A few tests, chosen by their names or their rows, are soonest told where they are found, unless it is far.
     """
@@ -638,8 +638,18 @@ def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
         far = _is_named(asked, environ) and planning.latency(order) >= _NEAR
     except planning.Silent:
         return 1
-    near_by = 1 if asked.only or asked.stories else min(_NEAR_JOBS, os.cpu_count() or 1)
-    return min(order.profile.limits.in_flight, _MOST_JOBS if far else near_by)
+    return min(order.profile.limits.in_flight, _MOST_JOBS if far else _near_by(asked, order))
+
+
+def _near_by(asked: Asked, order: Order) -> int:
+    """One process a processor, two at the most, and one more that waits for most of its time, where it is worth it.
+
+    That is the one that tells what another key pays for.
+    """
+    if asked.only or asked.stories:
+        return 1
+    accounts = {order.profile.account_of(role) for role in (OWNER, *order.profile.others)}
+    return min(_NEAR_JOBS, os.cpu_count() or 1) + (order.depth.stories >= 1 and len(accounts) > 1)
 
 
 @contextlib.contextmanager

@@ -53,16 +53,25 @@ class Teller:
     """Makes the stories of one test; `aims` are the rows for which the test exists.
 
     One that does not judge its stories leaves that to whoever reads the journal afterwards. Where a `payer` is named,
-    its stories are told with that key, while nothing else of the run may move its account.
+    its stories are told with that key, while nothing else of the run may move its account. What is told with `one_key`,
+    the owner's, can move his account alone.
     """
 
     def __init__(
-        self, run: Run, title: str, aims: Iterable[str], *, judges: bool = True, payer: Payer | None = None
+        self,
+        run: Run,
+        title: str,
+        aims: Iterable[str],
+        *,
+        judges: bool = True,
+        payer: Payer | None = None,
+        one_key: bool = False,
     ) -> None:
         self.run = run
         self.title = title
         self.judges = judges
         self._payer = payer
+        self._one_key = one_key
         run.provision.deal(title.partition("[")[0])
         self.aims = tuple(aims)
         self.broken: list[Judgement] = []
@@ -85,8 +94,9 @@ class Teller:
         self.told += 1
         run.provision.glance()
         role = run.payers.role(self._payer) if self._payer else OWNER
-        accounts = run.payers.accounts(self._payer) if self._payer else None
-        self._number = number = run.journal.begin_story(self.title, self.aims, alone=alone, accounts=accounts)
+        accounts = run.payers.owners if self._one_key else run.payers.accounts(self._payer) if self._payer else None
+        begun = {"alone": alone, "quiet": self._payer is not None}
+        self._number = number = run.journal.begin_story(self.title, self.aims, accounts=accounts, **begun)
         alone = alone and run.payers.are_quiet(accounts)
         haunted = bool(run.pool.ghosts())
         alone = run.journal.amend_story(number, alone=alone, haunted=haunted)
@@ -509,6 +519,7 @@ class Telling:
             self._teller.broken += self.broken
         self._teller.done(self)
         if self.is_listening:
+            self._run.journal.take_up(self.number)  # nobody else hears what is told
             self._run.listening[self.number] = self
 
     def judge(self) -> None:

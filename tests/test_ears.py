@@ -216,7 +216,9 @@ def test_what_is_told_late_belongs_to_the_story_still(begin_run: BeginRun) -> No
     assert story.listens_until() > story.alone_until
     target.call(told.task_id, "cancelled")
     assert story.listens_until() > story.alone_until
-    [(instant, kept)] = run.worth_another_look()
+    [(_, kept)] = run.worth_another_look()
+    assert kept.is_held
+    instant = run.listens_until(kept.number)
     assert instant >= story.alone_until + 0.2
     time.sleep(max(0.0, instant - time.monotonic()))
     again = Telling.resumed(Teller(run, "looking again", ()), kept.number)

@@ -388,16 +388,21 @@ def test_a_story_is_taken_up_once(journal: Journal) -> None:
         assert not one.take_up(story)
 
 
+def begin_quietly(journal: Journal, accounts: set[str]) -> int:
+    """A story that is to have accounts to itself."""
+    return journal.begin_story("quiet", ["BILL-1"], alone=True, accounts=accounts, quiet=True)
+
+
 def test_a_story_waits_for_the_accounts_that_it_moves(journal: Journal) -> None:
     """Until no other process tells a story that may move any of them, whether that comes to an end or is left."""
     ends: list[Callable[[Journal, int], object]] = [lambda one, story: one.end_story(story, 1.0), Journal.leave_story]
     with contextlib.closing(other_process(journal)) as one, contextlib.closing(other_process(journal, "gw2")) as two:
         for end in ends:
-            under_way = one.begin_story("one", ["BILL-1"], alone=True, accounts={"mine", "ours"})
-            beside = two.begin_story("two", ["BILL-1"], alone=True, accounts={"theirs"})
+            under_way = one.begin_story("one", ["BILL-1"], accounts={"mine", "ours"})
+            beside = two.begin_story("two", ["BILL-1"], alone=True, accounts={"theirs"}, quiet=True)
             assert two.end_story(beside, 1.0)
             with ThreadPoolExecutor(1) as pool:
-                waiting = pool.submit(two.begin_story, "two", ["BILL-1"], alone=True, accounts={"theirs", "ours"})
+                waiting = pool.submit(begin_quietly, two, {"theirs", "ours"})
                 with pytest.raises(TimeoutError):
                     waiting.result(0.05)
                 end(one, under_way)
@@ -410,11 +415,14 @@ def test_a_story_that_any_account_may_be_moved_by_is_waited_for(journal: Journal
         contextlib.closing(other_process(journal)) as one,
         contextlib.closing(other_process(journal, "gw2", keeper=os.getppid())) as two,
     ):
-        disturbed = two.begin_story("two", ["BILL-1"], alone=True, accounts={"theirs"})
+        spared = begin_quietly(two, {"theirs"})
+        one.end_story(one.begin_story("one", ["STATE-1"], accounts={"mine"}), 0.5)
+        assert two.end_story(spared, 1.0)
+        disturbed = begin_quietly(two, {"theirs"})
         one.begin_story("one", ["STATE-1"])
         assert not two.end_story(disturbed, 1.0)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(two.begin_story, "two", ["BILL-1"], alone=True, accounts={"theirs"})
+            waiting = pool.submit(begin_quietly, two, {"theirs"})
             with pytest.raises(TimeoutError):
                 waiting.result(0.05)
             journal.dismiss()

@@ -6,12 +6,14 @@ import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 from stand_in import KEY, OTHER_KEY, Heard, answer
 
 from conformance.journal import Journal
+from conformance.lawful import Task
 from conformance.run import Run
 from conformance.states import State
 from conformance.target.provision import OutOfReach
@@ -77,26 +79,58 @@ def test_another_key_pays_where_its_own_account_is_seen(
 
 
 @pytest.mark.parametrize(
-    ("owner", "other", "apart"),
-    [(90.0, 50.0, True), (90.0, 40.0, False), (100.0, 50.0, False), (100.0, 49.0, True)],
-    ids=["one moved", "both moved alike", "none moved", "the other moved"],
+    ("charged", "owner", "other", "apart"),
+    [
+        ("2.5", 97.5, 50.0, True),
+        ("2.5", 96.0, 48.0, True),
+        ("2.5", 97.5, 47.5, False),
+        ("2.5", 98.0, 50.0, False),
+        (None, 97.5, 50.0, False),
+    ],
+    ids=["one has paid", "the other has paid less", "both moved alike", "not paid yet", "nothing charged"],
 )
-def test_accounts_are_two_where_they_moved_differently(
-    two_processes: Begun, owner: float, other: float, apart: bool
+def test_accounts_are_two_where_one_alone_has_paid(
+    two_processes: Begun, charged: str | None, owner: float, other: float, apart: bool
 ) -> None:
     """A common pot of which each key shows a share would have moved alike: then a story has all accounts to itself."""
     bank = Bank(100.0, 50.0)
     keeper, part = two_processes(bank)
+    pays(keeper, charged)
     bank.left = {KEY: owner, OTHER_KEY: other}
+    assert keeper.payers.are_apart() is apart
     assert part.payers.accounts("another") == ({"other"} if apart else {"owner", "other"})
-    assert keeper.payers.accounts("owner") == {"owner"}
+    assert keeper.payers.accounts("owner") == part.payers.owners == {"owner"}
     assert part.payers.accounts("everybody") == {"owner", "other"}
+
+
+def pays(run: Run, charged: str | None) -> None:
+    """A task of the owner's has ended, and so has one of the other key, which has cost more."""
+    for role, price in (("owner", charged), ("other", "30")):
+        task_id = f"task of {role}"
+        run.journal.begin_task(Task(task_id=task_id, out_task_id=None, role=role))
+        run.pool.made(run.pool.book(1, "completed", None, lambda *_: None), task_id)
+        run.journal.end_task(task_id)
+        if price is not None:
+            run.pool.charge(task_id, Decimal(price))
+
+
+def test_whether_accounts_are_two_is_seldom_asked(two_processes: Begun) -> None:
+    """Again when more than twice as much was charged as the last time, for what was read then told nothing."""
+    keeper, _ = two_processes(Bank(100.0, 50.0))
+    asked = []
+    for charged in ("1", "2", "40"):
+        pays(keeper, charged)
+        before = keeper.journal.count()
+        assert not keeper.payers.are_apart()
+        asked.append(keeper.journal.count() - before)
+    assert asked == [4, 0, 4]
 
 
 def test_where_no_account_is_seen_nothing_can_disturb_one(two_processes: Begun) -> None:
     """Two stories can be told at once all the same."""
-    _, part = two_processes(Bank(None, None))
+    keeper, part = two_processes(Bank(None, None))
     assert part.payers.role("another") == "other"
+    assert keeper.payers.are_apart()
     assert part.payers.accounts("owner") == {"owner"}
 
 
@@ -127,14 +161,14 @@ def test_a_story_that_broke_down_as_it_began_keeps_nobody_waiting(
     """Whoever waits for its accounts has them when the test is over."""
     _, part = two_processes(Bank(100.0, 50.0))
     teller = Teller(part, "money", ("BILL-3",), payer="owner")
-    part.pool.learn("its account moves by itself", value=True)
+    part.pool.learn("its account is another", value=True)
     monkeypatch.setattr(part.payers, "are_quiet", lambda _: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         teller.story(alone=True)
     teller.leave()
     waiting = Journal.join(part.journal.path, "gw2", keeper=os.getppid())
     with contextlib.closing(waiting) as other, ThreadPoolExecutor(1) as pool:
-        began = pool.submit(other.begin_story, "money", ["BILL-3"], accounts={"owner"})
+        began = pool.submit(other.begin_story, "money", ["BILL-3"], accounts={"owner"}, quiet=True)
         try:
             assert began.result(5)
         finally:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from conformance.phases import Phases
 
-Late = tuple[int, int, int, int, int]
+Late = tuple[int, int, int, int, int, int]
 """How many tests come late, of each kind."""
 
+_NONE: Late = (0, 0, 0, 0, 0, 0)
 _LATE = ("another", "owner", "alone", "everywhere", "last")
 
 
@@ -50,8 +51,9 @@ def config(processes: int) -> Any:  # noqa: ANN401 - what the scheduler asks of 
 class Session:
     """What pytest-xdist does around a scheduler, with processes that take their time by chance."""
 
-    def __init__(self, tests: list[str], late: Late, processes: int, chance: Random) -> None:
-        self.phases = Phases(config(processes), lambda: late)
+    def __init__(self, tests: list[str], late: Late, processes: int, chance: Random, *, apart: bool = False) -> None:
+        self.phases = Phases(config(processes), lambda: late, self.are_apart)
+        self.apart = apart
         self.tests, self.chance = tests, chance
         self.there: list[Process] = []
         self.gone: list[Process] = []
@@ -59,6 +61,10 @@ class Session:
         self.crashes: list[str] = []
         for _ in range(processes):
             self.join()
+
+    def are_apart(self) -> bool:
+        """Whether the accounts were seen to be two; if they are, that takes some time."""
+        return self.apart and self.chance.random() < 0.5
 
     def join(self) -> None:
         """A process starts and finds its tests."""
@@ -80,9 +86,9 @@ class Session:
             assert self.phases.remove_node(process) is None
             return
         test = process.in_hand.pop(0)
-        if _function(self.tests[test]) in {"alone", "last"}:
-            others = [each for each in self.there if each is not process and each.can_run]
-            assert not others, "something else is under way"
+        kind = _function(self.tests[test])
+        beside = {_function(self.tests[each.in_hand[0]]) for each in self.there if each is not process and each.can_run}
+        assert kind not in {"alone", "last"} or not beside, "something else is under way"
         process.ran.append(test)
         self.order.append(test)
         self.phases.mark_test_complete(process, test)
@@ -110,23 +116,29 @@ class Session:
                 self.step()
 
 
-def names(sizes: list[int], late: Late = (0, 0, 0, 0, 0)) -> list[str]:
-    """Tests of so many functions, so many each, and those that come late."""
-    functions = [*((str(number), size) for number, size in enumerate(sizes)), *zip(_LATE, late, strict=True)]
+def names(sizes: list[int], late: Late = _NONE) -> list[str]:
+    """Tests of so many functions, so many each, and those that come late; those with one key are a function each."""
+    one_key = [(f"one{number}", 1) for number in range(late[0])]
+    functions = [
+        *((str(number), size) for number, size in enumerate(sizes)),
+        *one_key,
+        *zip(_LATE, late[1:], strict=True),
+    ]
     return [f"suite/test_x.py::test_{function}[{index}]" for function, size in functions for index in range(size)]
 
 
-late_tests = st.tuples(*(st.integers(0, most) for most in (4, 4, 3, 2, 3)))
+late_tests = st.tuples(*(st.integers(0, most) for most in (6, 4, 4, 3, 2, 3)))
+chances = st.randoms(use_true_random=False)
 
 
-@given(st.lists(st.integers(1, 9), max_size=8), late_tests, st.integers(1, 6), st.randoms(use_true_random=False))
-def test_every_test_is_run_once(sizes: list[int], late: Late, processes: int, chance: Random) -> None:
+@given(st.lists(st.integers(1, 9), max_size=8), late_tests, st.integers(1, 6), chances, st.booleans())
+def test_every_test_is_run_once(sizes: list[int], late: Late, processes: int, chance: Random, apart: bool) -> None:
     """By one process, functions and lanes whole and in their order, but those that every process runs for itself.
 
     What is told alone is told by the process that ran the owner's lane, which may still hear what was told there.
     """
     tests = names(sizes, late)
-    session = Session(tests, late, processes, chance)
+    session = Session(tests, late, processes, chance, apart=apart)
     session.run()
     everywhere = [index for index, test in enumerate(tests) if _function(test) == "everywhere"]
     assert sorted(session.order) == sorted([*range(len(tests)), *everywhere * (processes - 1)])
@@ -150,10 +162,10 @@ def _function(test: str) -> str:
     return test.partition("::test_")[2].partition("[")[0]
 
 
-@given(st.integers(2, 6), st.randoms(use_true_random=False))
+@given(st.integers(2, 6), chances)
 def test_lanes_are_dealt_out_to_two_processes(processes: int, chance: Random) -> None:
     """So that stories on two accounts are told at once; those that get none go, where nothing is left to do for all."""
-    late = (3, 4, 1, 0, 1)
+    late = (0, 3, 4, 1, 0, 1)
     session = Session(names([], late), late, processes, chance)
     assert [process.in_hand for process in session.there] == [[3, 4, 5, 6], [0, 1, 2], *[[]] * (processes - 2)]
     assert [process.shutting_down for process in session.there] == [False, False, *[True] * (processes - 2)]
@@ -163,14 +175,15 @@ def test_lanes_are_dealt_out_to_two_processes(processes: int, chance: Random) ->
     st.lists(st.integers(1, 6), min_size=1, max_size=6),
     late_tests,
     st.integers(1, 4),
-    st.randoms(use_true_random=False),
+    chances,
+    st.booleans(),
 )
 def test_what_a_process_that_dies_had_in_hand_is_run_by_others(
-    sizes: list[int], late: Late, processes: int, chance: Random
+    sizes: list[int], late: Late, processes: int, chance: Random, apart: bool
 ) -> None:
     """All but the test that it died of, which is named; the last ones still come last and alone."""
     tests = names(sizes, late)
-    session = Session(tests, late, processes, chance)
+    session = Session(tests, late, processes, chance, apart=apart)
     session.run(crashes=2)
     died_of = {tests.index(each) for each in session.crashes}
     once = [index for index in session.order if _function(tests[index]) != "everywhere"]
@@ -180,17 +193,39 @@ def test_what_a_process_that_dies_had_in_hand_is_run_by_others(
     assert all(place < len(early) for place in early)
 
 
-@given(st.randoms(use_true_random=False))
+class Fair(Random):
+    """Has processes run tests in turn."""
+
+    def choice(self, seq: Any) -> Any:  # noqa: ANN401 - processes
+        """The one that has run the fewest."""
+        return min(seq, key=lambda process: len(process.ran))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4))
+def test_a_lane_is_run_beside_what_is_told_with_one_key(sizes: list[int], apart: bool) -> None:
+    """When all that is told with several keys was told, and the accounts are known to be two; else after that."""
+    late = (20, 4, 1, 0, 0, 0)
+    tests = names(sizes, late)
+    session = Session(tests, late, 3, Fair(1), apart=apart)
+    session.run()
+    kinds = [_function(tests[index]) for index in session.order]
+    after = kinds[kinds.index("another") :]
+    assert not any(kind.isdecimal() for kind in after)
+    assert (sum(kind.startswith("one") for kind in after) > 3) is apart
+
+
+@given(chances)
 def test_the_longest_function_is_dealt_out_first(chance: Random) -> None:
     """So that nobody is left with it at the end."""
-    session = Session(names([1, 7, 2]), (0, 0, 0, 0, 0), 2, chance)
+    session = Session(names([1, 7, 2]), _NONE, 2, chance)
     assert session.there[0].in_hand == list(range(1, 8))
     assert session.there[1].in_hand == [8, 9]
 
 
 def test_processes_that_found_different_tests_are_no_run() -> None:
     """Then nothing that was dealt out would be what was meant."""
-    phases = Phases(config(2), lambda: (0, 0, 0, 0, 0))
+    phases = Phases(config(2), lambda: _NONE, lambda: True)
     for tests in (["a"], ["b"]):
         process: Any = Process()
         phases.add_node(process)

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.quiet
 
 
 @pytest.mark.aims("BILL-1", "BILL-2", "BILL-8")
+@pytest.mark.quiet(payer="another")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
 @given(named=either(), times=dealt((1, 2, 3)), first=either())

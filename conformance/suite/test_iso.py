@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from conformance.lawful import Task
     from conformance.teller import Teller, Telling
 
+pytestmark = pytest.mark.several_keys
+
 _SHARED = {State.COMPLETED, State.FAILED}
 _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
 _UNKNOWN_EACH = 3

@@ -57,7 +57,6 @@ def test_leaving_tasks(teller: Teller) -> None:
         _leave_a_task_running(teller)
     if run.order.depth.watch and run.wanted({"ISO-2"}):
         _leave_tasks_to_other_keys(teller)
-    run.take_up_what_listens()
     run.pool.learn(_LOOKS, [(instant, kept.number) for instant, kept in run.worth_another_look()])
 
 
@@ -69,9 +68,9 @@ def test_looking_again(teller: Teller) -> None:
     run = teller.run
     told = {kept.number: kept for kept in run.journal.stories_told()}
     settled = zip(run.pool.learned(_LOOKS) or (), cycle((None, *FORMS)), strict=False)
-    looks = sorted(settled, key=lambda look: look[0])  # the soonest first, so that all share one wait
-    calls = [partial(_look_again, teller, instant, told[number], form) for (instant, number), form in looks]
-    found = abreast(calls, run.breadth)
+    looks = [(max(instant, run.listens_until(number)), told[number], form) for (instant, number), form in settled]
+    looks.sort(key=lambda look: look[0])  # the soonest first, so that all share one wait
+    found = abreast([partial(_look_again, teller, *look) for look in looks], run.breadth)
     teller.broken += [judgement for new in found for judgement in new]
 
 

@@ -69,7 +69,7 @@ def test_cancelling_as_it_completes(teller: Teller, choice: Random) -> None:
 
 @pytest.mark.aims("RACE-4")
 @pytest.mark.stories(1)
-@pytest.mark.quiet
+@pytest.mark.quiet(payer="another")
 @given(choice=randoms)
 def test_cancelling_as_it_starts(teller: Teller, choice: Random) -> None:
     """Tasks are cancelled at the age at which such tasks start, among pollers, and watched past their natural end."""
@@ -78,7 +78,7 @@ def test_cancelling_as_it_starts(teller: Teller, choice: Random) -> None:
 
 @pytest.mark.aims("RACE-1", "BILL-8", "NOTIFY-2")
 @pytest.mark.stories(2)
-@pytest.mark.quiet
+@pytest.mark.quiet(payer="another")
 @pytest.mark.parametrize("state", _LIVE)
 @pytest.mark.parametrize("variant", [0, 1, 2])
 @given(choice=randoms, named=either())
@@ -120,7 +120,7 @@ def _breaks_down(heard: list[Exchange]) -> bool:
 
 @pytest.mark.aims("RACE-1", "BILL-8", "BILL-9")
 @pytest.mark.stories(5)
-@pytest.mark.quiet
+@pytest.mark.quiet(payer="another")
 @given(choice=randoms)
 def test_cancelling_several_tasks_at_once(teller: Teller, choice: Random) -> None:
     """Tasks of different prices are cancelled together, some twice; the account adds up."""
@@ -158,6 +158,7 @@ def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Ran
 
 
 @pytest.mark.aims("RACE-5", "ISO-1", "ISO-2")
+@pytest.mark.several_keys
 @pytest.mark.stories(3)
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, mine=dealt(FORMS), theirs=dealt(FORMS))
