@@ -37,8 +37,10 @@ def main() -> None:
             least = max(journal.count() * LATENCY / IN_FLIGHT, _longest_wait(journal))
             print(f"{journal.count()} requests in {seconds:.1f} s, exit {code}; at the least {least:.1f} s")
             print(f"ratio {seconds / least:.2f}")
-            for phase, took, requests in _phases(journal.connection, seconds):
-                print(f"  {took:6.1f} s  {requests * LATENCY / IN_FLIGHT:6.1f} s at the least  {phase}")
+            for phase, begun, ended, requests in _phases(journal.connection):
+                print(
+                    f"  {begun:6.1f} to {ended:5.1f} s  {requests * LATENCY / IN_FLIGHT:5.1f} s at the least  {phase}"
+                )
 
 
 def _run(folder: Path, base_url: str, keys: dict[str, str]) -> tuple[float, int]:
@@ -57,29 +59,18 @@ def _longest_wait(journal: Journal) -> float:
     return max((float(each) for each in waits if each is not None), default=0.0)
 
 
-def _phases(connection: sqlite3.Connection, seconds: float) -> Iterator[tuple[str, float, int]]:
-    """Each phase with the seconds it took and its requests; what is left over last.
-
-    The lanes, each of stories on one account and in one process, are told at once.
-    """
+def _phases(connection: sqlite3.Connection) -> Iterator[tuple[str, float, float, int]]:
+    """Each phase, from when to when its stories were told, in seconds since the first request, and its requests."""
     rows = connection.execute(
-        "SELECT accounts IS NOT NULL, teller, sent_at, ended_at FROM exchange JOIN story ON story = story.number"
-        " WHERE aims != '' AND teller != 'main' AND ended_at <= alone_until AND operation != 'stream'"
-    ).fetchall()
-    late = min(sent_at for in_a_lane, _, sent_at, _ in rows if in_a_lane)
-    lanes: dict[str, list[float]] = {}
-    for in_a_lane, teller, _, ended_at in rows:
-        if in_a_lane:
-            lanes.setdefault(teller, []).append(ended_at)
-    early = [sent_at for in_a_lane, _, sent_at, _ in rows if not in_a_lane and sent_at < late]
-    end = max(map(max, lanes.values()))
-    yield "side by side", late - min(early), len(early)
-    for teller, ended in sorted(lanes.items()):
-        yield f"a lane of {max(ended) - late:.1f} s, in {teller}", 0.0, len(ended)
-    yield "the lanes together", end - late, 0
-    [total] = connection.execute("SELECT count(*) FROM exchange WHERE operation != 'stream'").fetchone()
-    counted = len(early) + sum(map(len, lanes.values()))
-    yield "starting, looking at everything again, ending", seconds - (end - min(early)), total - counted
+        "SELECT CASE WHEN aims = '' OR teller = 'main' OR ended_at > alone_until THEN 'beginning, and looking again'"
+        " WHEN accounts IS NULL THEN 'with several keys' WHEN accounts = '[\"other\"]' THEN 'another key pays'"
+        " WHEN accounts = '[\"owner\"]' AND NOT alone THEN 'with the owner''s key alone'"
+        " ELSE 'the owner pays, or everybody' END AS phase,"
+        " min(sent_at) - (SELECT min(sent_at) FROM exchange), max(ended_at) - (SELECT min(sent_at) FROM exchange),"
+        " count(*) FROM exchange JOIN story ON story = story.number WHERE operation NOT IN ('stream', 'callback')"
+        " GROUP BY phase ORDER BY max(ended_at)"
+    )
+    yield from rows.fetchall()
 
 
 if __name__ == "__main__":

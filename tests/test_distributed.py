@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,44 @@ def side_by_side(
         yield run, journal
 
 
-def tellers(journal: Journal) -> dict[str, list[tuple[str, bool, float, float]]]:
-    """The stories of each process: title, whether it was alone, and from when to when it was told."""
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A story, the process that told it, and from when to when it did."""
+
+    teller: str
+    title: str
+    alone: bool
+    accounts: frozenset[str]
+    begun: float
+    ended: float
+
+    def disturbs(self, other: Told) -> bool:
+        """Whether another story was told at the same time, on an account that this one may have moved."""
+        return bool(self.accounts & other.accounts) and self.begun < other.ended and other.begun < self.ended
+
+
+def stories(journal: Journal) -> list[Told]:
+    """All stories of a run, of which those that list no accounts may have moved any."""
     rows = journal.connection.execute(
-        "SELECT teller, title, alone, min(sent_at), alone_until FROM story JOIN exchange ON story = story.number"
-        " WHERE aims != '' AND alone_until < 9e99 GROUP BY story.number"
+        "SELECT teller, title, alone, accounts, min(sent_at), alone_until FROM story"
+        " JOIN exchange ON story = story.number WHERE aims != '' AND alone_until < 9e99 GROUP BY story.number"
     )
-    found: dict[str, list[tuple[str, bool, float, float]]] = {}
-    for teller, title, alone, begun, ended in rows:
-        found.setdefault(teller, []).append((title, bool(alone), begun, ended))
-    return found
+    return [
+        Told(
+            teller=teller,
+            title=title,
+            alone=bool(alone),
+            accounts=frozenset(json.loads(accounts or '["owner", "other"]')),
+            begun=begun,
+            ended=ended,
+        )
+        for teller, title, alone, accounts, begun, ended in rows
+    ]
+
+
+def tellers(journal: Journal) -> set[str]:
+    """The processes that told stories."""
+    return {told.teller for told in stories(journal)}
 
 
 def test_a_far_target_is_told_by_several_processes(side_by_side: tuple[Recorded, Journal]) -> None:
@@ -103,14 +132,24 @@ def test_processes_share_their_completed_tasks(side_by_side: tuple[Recorded, Jou
 
 
 def test_stories_about_accounts_are_told_alone(side_by_side: tuple[Recorded, Journal]) -> None:
-    """After all others and in one process: while one is told no other is, and each knows that it was alone."""
+    """While one is told, no other is that may move its account; and each knows that it was alone."""
     _, journal = side_by_side
-    told = [(teller, *each) for teller, stories in tellers(journal).items() for each in stories]
-    alone = [each for each in told if each[2]]
-    assert {each[1].partition("[")[0] for each in alone} >= {"test_paying_for_a_pending_task"}
-    assert len({teller for teller, *_ in alone}) == 1
+    told = stories(journal)
+    alone = [each for each in told if each.alone]
+    assert {each.title.partition("[")[0] for each in alone} >= {"test_paying_for_a_pending_task"}
+    assert {each.accounts for each in alone} == {frozenset({"other"}), frozenset({"owner"})}
     for one, other in itertools.permutations(told, 2):
-        assert not one[2] or one[4] <= other[3] or other[4] <= one[3], (one, other)
+        assert not (one.alone and other.disturbs(one)), (one, other)
+
+
+def test_what_is_told_with_one_key_is_sent_with_the_owners(side_by_side: tuple[Recorded, Journal]) -> None:
+    """So that it can move his account alone, beside stories about another."""
+    _, journal = side_by_side
+    rows = journal.connection.execute(
+        "SELECT DISTINCT accounts, role FROM exchange JOIN story ON story = story.number WHERE accounts IS NOT NULL"
+    ).fetchall()
+    assert {role for accounts, role in rows if json.loads(accounts) == ["owner"]} == {"owner"}
+    assert ('["other"]', "other") in rows
 
 
 def test_progress_and_reports_are_those_of_one_run(side_by_side: tuple[Recorded, Journal]) -> None:
