@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ORDER: Final = "conformance_order"
 _KEEPER: Final = "conformance_keeper"
 _PAUSE: Final = 5.0
-_LATE: Final = "how many tests come late"
+_KINDS: Final = "how many tests come late, and the weight of each"
 
 
 def handed_down(config: pytest.Config) -> Order:
@@ -44,10 +44,10 @@ def handed_down(config: pytest.Config) -> Order:
     return order
 
 
-def tell_late(config: pytest.Config, order: Order, counts: Sequence[int]) -> None:
-    """How many of the tests that this process has found are of each kind, after the first, that `Phases` knows."""
+def tell_kinds(config: pytest.Config, order: Order, late: Sequence[int], weights: Sequence[float]) -> None:
+    """What `Phases` is to know of the tests that this process has found: how many come late, and the weight of each."""
     with closing(_journal(config, order)) as journal:
-        journal.pool.learn(_LATE, counts)
+        journal.pool.learn(_KINDS, (late, weights))
 
 
 def joined(config: pytest.Config, order: Order) -> Run:
@@ -80,7 +80,7 @@ class Keeper:
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> Phases:
         """Side by side first, then one process an account, and so on."""
-        return Phases(config, lambda: self.run.pool.learned(_LATE) or (0,) * 6, self.run.payers.are_apart)
+        return Phases(config, lambda: self.run.pool.learned(_KINDS) or ((0,) * 6, ()), self.run.payers.are_apart)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """The first process has found its tests: begin, so that the slow tasks are on their way when all have."""

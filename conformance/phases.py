@@ -1,7 +1,7 @@
 """Which process of a run tells which story: side by side, while one tells of money; then one alone, then all again.
 
 A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
-however many processes there are. The groups with the most stories go first. What is told with several keys is told
+however many processes there are. The heaviest groups go first. What is told with several keys is told
 before what is told with the owner's alone: beside that, once the accounts are seen to be two, one process tells what
 another key pays for. That is a lane: it is whole and in one process, and a story in it waits by itself until nobody can
 move the account that it is told on. So is what the owner pays for, which comes after all groups.
@@ -37,14 +37,21 @@ class Phases:
     """The scheduler of pytest-xdist for a run.
 
     Of all tests, when they were found, the last ones are those with one key, those of two lanes, those that one process
-    runs alone, those that every process runs, and those that come after everything else: `late` says how many each are.
+    runs alone, those that every process runs, and those that come after everything else. `kinds` says how many each
+    are, and the weight of every test, which is about how many requests it sends, if that is known.
     Whether the accounts were seen to be two is asked of `are_apart`, again and again.
     """
 
-    def __init__(self, config: pytest.Config, late: Callable[[], Sequence[int]], are_apart: Callable[[], bool]) -> None:
-        self._count_late = late
+    def __init__(
+        self,
+        config: pytest.Config,
+        kinds: Callable[[], tuple[Sequence[int], Sequence[float]]],
+        are_apart: Callable[[], bool],
+    ) -> None:
+        self._kinds = kinds
         self._are_apart = are_apart
         self._begins: Sequence[int] = ()
+        self._weights: Sequence[float] = ()
         self._wanted = len(parse_tx_spec_config(config))
         self._collections: dict[WorkerController, Sequence[str]] = {}
         self._in_hand: dict[WorkerController, list[int]] = {}
@@ -118,13 +125,14 @@ class Phases:
             self._tests = next(iter(self._collections.values()))
             if any(list(each) != list(self._tests) for each in self._collections.values()):
                 raise RuntimeError("the processes of this run have found different tests")
-            counts = self._count_late()
+            counts, weights = self._kinds()
+            self._weights = weights or [1.0] * len(self._tests)
             self._begins = [len(self._tests) - sum(counts[phase:]) for phase in range(len(counts))]
             self._take_back(range(len(self._tests)))
         self._deal()
 
     def _take_back(self, indices: Iterable[int]) -> None:
-        """What is not in anybody's hand: groups, those with several keys and the most tests first, and all the rest."""
+        """What is not in anybody's hand: groups, those with several keys and the heaviest first, and all the rest."""
         for phase, tests in groupby(sorted(indices), self._phase):
             if phase <= _ONE_KEY:
                 self._groups.extend(list(group) for _, group in groupby(tests, self._function))
@@ -133,7 +141,7 @@ class Phases:
             else:
                 left = {_ANOTHER: self._another, _OWNER: self._owner, _ALONE: self._alone, _LAST: self._last}[phase]
                 left[:] = sorted([*left, *tests])
-        self._groups = deque(sorted(self._groups, key=lambda tests: (self._phase(tests[0]), -len(tests))))
+        self._groups = deque(sorted(self._groups, key=lambda tests: (self._phase(tests[0]), -self._weight(tests))))
 
     def _deal(self) -> None:
         ready = [node for node in self._in_hand if not node.shutting_down and node in self._collections]
@@ -157,7 +165,7 @@ class Phases:
     def _next(self) -> list[int]:
         """The group to deal out next, or the lane of another key when nothing can move its account any more.
 
-        While that is waited for, the shortest groups come first, so that somebody is soon ready for it.
+        While that is waited for, the lightest groups come first, so that somebody is soon ready for it.
         """
         if not self._groups or self._phase(self._groups[0][0]) == _SEVERAL_KEYS or not self._another:
             return self._groups.popleft() if self._groups else []
@@ -198,6 +206,9 @@ class Phases:
         self._in_hand[node] += tests
         if tests:
             node.send_runtest_some([*tests])
+
+    def _weight(self, tests: Sequence[int]) -> float:
+        return sum(self._weights[index] for index in tests)
 
     def _phase(self, index: int) -> int:
         return bisect_right(self._begins, index)

@@ -50,6 +50,7 @@ _PHASES: Final = {"setup", "call", "teardown"}
 _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
 _ONE_KEY: Final = 1
+_FEW_CALLS: Final = 8
 _GARBAGE: Final = 10_000
 """Objects after which to look for cycles: exchanges and stories make next to none."""
 
@@ -119,6 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "aims(*rows): the requirements for which a test exists",
         "stories(count): how many stories a test tells at standard depth",
+        "calls(count): how many requests such a story sends, where that is many",
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
         "several_keys: with other keys than the owner's too, before what is told with that one alone",
         "quiet(payer): after the others, when no task of theirs can move the account of the owner, another, everybody",
@@ -176,9 +178,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         progress.begin(len(chosen))
     items[:] = others + sorted(chosen, key=lambda item: (_lateness(item), item.get_closest_marker("listens") is None))
     if _is_worker(config):
-        from conformance.distributed import tell_late
+        from conformance.distributed import tell_kinds
 
-        tell_late(config, order, _late(items))
+        tell_kinds(config, order, _late(items), [_weight(item, order) for item in items])
 
 
 @pytest.fixture(scope="session")
@@ -396,6 +398,12 @@ def _within_depth(item: pytest.Item, order: Order) -> bool:
 def _stories(item: pytest.Item, order: Order) -> float:
     mark = item.get_closest_marker("stories")
     return float(mark.args[0]) * order.depth.stories if mark else 1.0
+
+
+def _weight(item: pytest.Item, order: Order) -> float:
+    """About how many requests a test sends."""
+    calls = item.get_closest_marker("calls")
+    return (calls.args[0] if calls else _FEW_CALLS) * max(1.0, _stories(item, order))
 
 
 def _chance(item: pytest.Item, order: Order) -> int:

@@ -49,7 +49,7 @@ _SIBLING: Final = "REFERENCE_SIBLING_KEY"
 _NEAR: Final = 0.02
 """Seconds in which a target answers that is so near that two processes keep it busy: one on each account."""
 
-_NEAR_JOBS: Final = 2
+_TWO: Final = 2
 _MOST_JOBS: Final = 8
 _MOST_IN_FLIGHT: Final = 2000
 """Requests that a profile may have in flight at the most."""
@@ -638,18 +638,16 @@ def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
         far = _is_named(asked, environ) and planning.latency(order) >= _NEAR
     except planning.Silent:
         return 1
-    return min(order.profile.limits.in_flight, _MOST_JOBS if far else _near_by(asked, order))
-
-
-def _near_by(asked: Asked, order: Order) -> int:
-    """One process a processor, two at the most, and one more that waits for most of its time, where it is worth it.
-
-    That is the one that tells what another key pays for.
-    """
-    if asked.only or asked.stories:
+    if not far and (asked.only or asked.stories):
         return 1
+    at_once = order.profile.limits.in_flight if far else min(order.profile.limits.in_flight, os.cpu_count() or 1, _TWO)
+    return min(at_once + (at_once > 1 and _one_waits(order)), _MOST_JOBS)
+
+
+def _one_waits(order: Order) -> bool:
+    """Whether the process that tells what another key pays for, and waits most of the time, is worth its start."""
     accounts = {order.profile.account_of(role) for role in (OWNER, *order.profile.others)}
-    return min(_NEAR_JOBS, os.cpu_count() or 1) + (order.depth.stories >= 1 and len(accounts) > 1)
+    return order.depth.stories >= 1 and len(accounts) > 1
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ class Session:
     """What pytest-xdist does around a scheduler, with processes that take their time by chance."""
 
     def __init__(self, tests: list[str], late: Late, processes: int, chance: Random, *, apart: bool = False) -> None:
-        self.phases = Phases(config(processes), lambda: late, self.are_apart)
+        self.phases = Phases(config(processes), lambda: (late, weights), self.are_apart)
         self.apart = apart
         self.tests, self.chance = tests, chance
         self.there: list[Process] = []
@@ -216,16 +216,17 @@ def test_a_lane_is_run_beside_what_is_told_with_one_key(sizes: list[int], apart:
 
 
 @given(chances)
-def test_the_longest_function_is_dealt_out_first(chance: Random) -> None:
-    """So that nobody is left with it at the end."""
+def test_the_heaviest_function_is_dealt_out_first(chance: Random) -> None:
+    """So that nobody is left with it at the end: the one with the most tests, if their weights are not known."""
     session = Session(names([1, 7, 2]), _NONE, 2, chance)
-    assert session.there[0].in_hand == list(range(1, 8))
-    assert session.there[1].in_hand == [8, 9]
+    assert [process.in_hand for process in session.there] == [[*range(1, 8)], [8, 9]]
+    session = Session(names([1, 7, 2]), _NONE, 2, chance, weights=(9, *[1] * 7, 4, 4))
+    assert [process.in_hand for process in session.there] == [[0, 8, 9], [*range(1, 8)]]
 
 
 def test_processes_that_found_different_tests_are_no_run() -> None:
     """Then nothing that was dealt out would be what was meant."""
-    phases = Phases(config(2), lambda: _NONE, lambda: True)
+    phases = Phases(config(2), lambda: (_NONE, []), lambda: True)
     for tests in (["a"], ["b"]):
         process: Any = Process()
         phases.add_node(process)

@@ -68,6 +68,7 @@ def test_calling_without_a_valid_key(teller: Teller, stranger: str, state: State
 
 @pytest.mark.aims("AUTH-5")
 @pytest.mark.stories(2)
+@pytest.mark.calls(26)
 @pytest.mark.parametrize("form", FORMS)
 @given(stranger=dealt([*_STRANGERS]), choice=randoms)
 def test_learning_without_a_valid_key_what_exists(teller: Teller, form: Form, stranger: str, choice: Random) -> None:

@@ -230,6 +230,7 @@ def test_naming_tasks_by_words_of_programs(teller: Teller, words: list[str]) -> 
 
 @pytest.mark.aims("IDENT-11", "STATE-7")
 @pytest.mark.stories(1)
+@pytest.mark.calls(14)
 @pytest.mark.parametrize("shape", SHAPES)
 @given(choice=randoms, escaped=either())
 def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random, escaped: bool) -> None:
@@ -263,6 +264,7 @@ def test_naming_odd_tasks(teller: Teller, shape: str, choice: Random, escaped: b
 
 @pytest.mark.aims("IDENT-11")
 @pytest.mark.stories(2)
+@pytest.mark.calls(39)
 @given(form=dealt((Form.PATH, Form.TASK_ID)))
 def test_naming_what_resembles_a_task_id(teller: Teller, form: Form) -> None:
     """A task id that is misread, folded, cut, padded, wrapped, encoded or a pattern names nothing."""
@@ -332,6 +334,7 @@ def test_naming_no_well_formed_task_id(teller: Teller, form: Form, identifiers: 
 
 @pytest.mark.aims("IDENT-14", "ERR-1")
 @pytest.mark.stories(1)
+@pytest.mark.calls(55)
 @pytest.mark.parametrize("form", _WRONG_FORMS)
 @given(values=st.permutations(WRONG_VALUES))
 def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: list[object]) -> None:

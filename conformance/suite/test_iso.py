@@ -94,6 +94,7 @@ def test_mixing_own_and_foreign(teller: Teller, field: str, own_path: bool) -> N
 
 @pytest.mark.aims("ISO-2", "ISO-3", "ISO-6")
 @pytest.mark.stories(1)
+@pytest.mark.calls(95)
 @pytest.mark.parametrize("form", FORMS)
 @given(choice=randoms, states=hands(_STATES, 3))
 def test_telling_foreign_from_unknown(
@@ -120,6 +121,7 @@ def test_telling_foreign_from_unknown(
 
 @pytest.mark.aims("ISO-3")
 @pytest.mark.stories(3)
+@pytest.mark.calls(36)
 @given(form=dealt(FORMS), choice=randoms)
 def test_telling_fresh_foreign_tasks_from_unknown(teller: Teller, form: Form, choice: Random) -> None:
     """Foreign tasks that nobody has asked for yet, and unknown ones, each once, in turns: nothing tells them apart."""

@@ -103,6 +103,7 @@ def test_cancelling_one_of_three(
 
 @pytest.mark.aims("STATE-7")
 @pytest.mark.stories(1)
+@pytest.mark.calls(40)
 @given(form=dealt(FORMS))
 def test_leaving_a_task_to_its_work(teller: Teller, form: Form) -> None:
     """A task gets to its end, though tasks in other states, one of its own kind and nobody's are cancelled beside."""
