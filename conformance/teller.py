@@ -54,7 +54,7 @@ class Teller:
 
     One that does not judge its stories leaves that to whoever reads the journal afterwards. Where a `payer` is named,
     its stories are told with that key, while nothing else of the run may move its account. What is told with `one_key`,
-    the owner's, can move his account alone.
+    the owner's, beside those that are not valid, can move his account alone.
     """
 
     def __init__(

@@ -51,7 +51,16 @@ def config(processes: int) -> Any:  # noqa: ANN401 - what the scheduler asks of 
 class Session:
     """What pytest-xdist does around a scheduler, with processes that take their time by chance."""
 
-    def __init__(self, tests: list[str], late: Late, processes: int, chance: Random, *, apart: bool = False) -> None:
+    def __init__(
+        self,
+        tests: list[str],
+        late: Late,
+        processes: int,
+        chance: Random,
+        *,
+        apart: bool = False,
+        weights: tuple[float, ...] = (),
+    ) -> None:
         self.phases = Phases(config(processes), lambda: (late, weights), self.are_apart)
         self.apart = apart
         self.tests, self.chance = tests, chance

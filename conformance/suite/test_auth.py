@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from conformance.target.credentials import Credential
     from conformance.teller import Teller, Telling
 
-pytestmark = pytest.mark.several_keys
-
 _STRANGERS = strangers("authorization")
 _NO_KEY = f"{NOBODY}:none"
 _OTHER_STATES = (State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
