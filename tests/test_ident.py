@@ -293,6 +293,15 @@ def test_the_path_wins(acted_on: str, judged_7: str, judged_8: str) -> None:
     assert tale.judged("IDENT-8") == judged_8
 
 
+@pytest.mark.parametrize(("acted_on", "judged"), [(True, "held"), (False, "broken")])
+def test_a_body_may_name_the_paths_task_again(acted_on: bool, judged: str) -> None:
+    """The path wins over the same `task_id` as well: there is nothing to refuse (IDENT-7, R2)."""
+    tale, one, _ = pending_pair()
+    answer = showing(one, "cancelled") if acted_on else INVALID_PARAM
+    tale.cancel({"task_id": one.task_id}, path=one, answer=answer)
+    assert tale.judged("IDENT-7") == judged
+
+
 @pytest.mark.parametrize(("answer", "judged"), [(NOT_FOUND, "held"), (INVALID_PARAM, "broken"), ("200", "broken")])
 def test_an_unknown_path_stays_unknown(answer: Any, judged: str) -> None:  # noqa: ANN401
     """A body does not help a path that names nothing (IDENT-8, R2)."""

@@ -69,9 +69,10 @@ def no_identifier_is_refused(story: Story) -> Iterator[Judgement]:
 
 @check("IDENT-7")
 def the_path_wins(story: Story) -> Iterator[Judgement]:
-    """Where path and body name two tasks, the path's is acted on (ruling R2)."""
+    """Where path and body name two tasks, or one twice, the path's is acted on (ruling R2)."""
     for moment in story.plain_cancels:
-        if _differ(moment.exchange.request.named) and moment.certain and moment.task is not None:
+        named = moment.exchange.request.named
+        if (_differ(named) or _repeats(named)) and moment.certain and moment.task is not None:
             yield acts(moment, moment.task)
 
 
@@ -212,6 +213,10 @@ def _alike(moment: Moment, other: Moment) -> Judgement:
 def _names_both(named: Named) -> bool:
     both = isinstance(named.task_id, str) and isinstance(named.out_task_id, str)
     return named.path is None and both and bool(named.task_id) and bool(named.out_task_id)
+
+
+def _repeats(named: Named) -> bool:
+    return named.path is not None and named.path == named.task_id and named.out_task_id is ABSENT
 
 
 def _differ(named: Named) -> bool:

@@ -358,6 +358,19 @@ class RefusesTwoTaskIds(Fault, Service):
         return super().target(call)
 
 
+class RefusesTheSameTaskIdTwice(Fault, Service):
+    """Refuses a body whose `task_id` is the path's."""
+
+    breaks = ("IDENT-7",)
+    also = (*ACCEPTED, "ERR-1")
+
+    def target(self, call: CancelCall) -> Identifier:
+        """Take exactly one for one."""
+        if call.path is not None and call.body.get("task_id") == call.path:
+            raise Refused.invalid("The task is named twice.", "task_id")
+        return super().target(call)
+
+
 class CancelsTheBodysTaskToo(Fault, Service):
     """Cancels the body's task beside the path's."""
 
