@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.exchange import Form
+from conformance.exchange import REVOKED, Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, forms
 from conformance.target.call import Call, by, naming
@@ -95,6 +95,9 @@ def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None
         story.account()
     if keyless:
         story.cancel(by(form, task), credential=teller.run.client.strangers["nobody:none"])
+        story.account()
+    elif REVOKED in teller.run.order.profile.keys:
+        story.cancel(by(form, task), role=REVOKED)
         story.account()
     story.query(task)
     story.cancel(by(form, task))

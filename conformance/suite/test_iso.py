@@ -16,7 +16,7 @@ from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, hands, randoms
 from conformance.target.call import Call, by, naming
 from conformance.target.credentials import in_the_other_header
-from conformance.target.provision import OutOfReach, fresh_identifier
+from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
     from random import Random
@@ -36,14 +36,18 @@ _UNKNOWN_EACH = 3
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("state", _STATES)
-@given(turned=either())
-def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool) -> None:
-    """Another key, in either header, cancels a task in each state and form, and its owner sees nothing of it."""
+@given(turned=either(), named=either())
+def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool, named: bool) -> None:
+    """Another key, in either header, cancels a task in each state and form, and its owner sees nothing of it.
+
+    The task has an `out_task_id` or none.
+    """
+    out = AUTO if named or form is Form.OUT_TASK_ID else None
     header = teller.run.order.profile.auth.header
     for other in teller.others():
         mine, theirs = (other, "owner") if turned and state not in _SHARED else ("owner", other)
         story = teller.story()
-        task = story.task(state, role=mine)
+        task = story.task(state, role=mine, out=out)
         story.query(task)
         story.cancel(by(form, task), role=theirs)
         story.query(task)

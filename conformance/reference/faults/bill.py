@@ -10,7 +10,7 @@ from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import MONEY, SHAPES
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
-from conformance.reference.service import OWNER, TERMINAL, CancelCall, Document, Service
+from conformance.reference.service import OWNER, REVOKED, TERMINAL, CancelCall, Document, Service
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -420,6 +420,20 @@ class ChargesForKeylessCalls(Fault, Api):
         if response.status_code == 401 and "cancel" in request.url.path:  # noqa: PLR2004 - HTTP's
             take(self.service.store, OWNER, FEE)
         return response
+
+
+class ChargesForRevokedKeys(Fault, Api):
+    """Takes a thousandth of a credit from the account that a revoked key belonged to."""
+
+    breaks = ("BILL-7",)
+    also = ("BILL-9", "ISO-7", *MONEY, *SHAPES, "AUTH-4")
+
+    async def respond(self, request: Request) -> Response:
+        """Count the call before it is refused."""
+        shown = request.headers.get("x-api-key") or request.headers.get("authorization", "")
+        if shown.endswith(REVOKED) and "cancel" in request.url.path:
+            take(self.service.store, OWNER, FEE)
+        return await super().respond(request)
 
 
 class RefundsAtEachRepetition(Fault, Service):

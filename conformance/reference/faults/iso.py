@@ -94,6 +94,19 @@ class CancelsForeignTasksByOutTaskId(Fault, Knowing):
         raise met.refusal
 
 
+class CancelsForeignTasksWithoutAName(Fault, Knowing):
+    """Cancels a foreign task that has no `out_task_id`."""
+
+    breaks = ("ISO-1", "ISO-2")
+    also = ("ISO-3", "ISO-5", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Join on a column that is null."""
+        if met.task.out_id is None:
+            return self.show_cancelled(met.call, self.stop(met.call, met.task))
+        raise met.refusal
+
+
 class ForbidsForeignTasks(Fault, Knowing):
     """Answers 403 to the cancel of a foreign task."""
 
