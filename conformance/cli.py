@@ -114,7 +114,7 @@ def main() -> None:
     show_default=True,
     metavar="N",
     help="Processes that tell stories side by side; auto: two or three for a whole run, or, if the target is"
-    " far, as limits.in_flight allows.",
+    " far, one more than limits.in_flight, up to eight.",
 )
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")

@@ -34,7 +34,7 @@ CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE story (
     number INTEGER PRIMARY KEY, title TEXT NOT NULL, aims TEXT NOT NULL, alone INTEGER NOT NULL DEFAULT 0,
     alone_until REAL NOT NULL DEFAULT 9e999, haunted INTEGER NOT NULL DEFAULT 0, teller TEXT NOT NULL, accounts TEXT,
-    over INTEGER NOT NULL DEFAULT 0
+    quiet INTEGER NOT NULL DEFAULT 0, over INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX being_told ON story (teller) WHERE NOT over;
 CREATE TABLE task (task_id TEXT PRIMARY KEY, record TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
@@ -66,7 +66,9 @@ CREATE TABLE obstacle (requirement TEXT NOT NULL, reason TEXT NOT NULL, UNIQUE (
 MAIN: Final = "main"
 """The teller of a run in one process, and of what several processes tell beside their stories."""
 
-_TOLD_ELSEWHERE: Final = "SELECT number, accounts FROM story WHERE NOT over AND aims != '' AND teller NOT IN (?, ?)"
+_TOLD_ELSEWHERE: Final = (
+    "SELECT number, accounts, quiet FROM story WHERE NOT over AND aims != '' AND teller NOT IN (?, ?)"
+)
 _DISTURB: Final = "UPDATE story SET alone = 0 WHERE number = ?"
 _BEGIN: Final = (
     "INSERT INTO exchange (story, operation, role, method, url, headers, content, path_id, sent_at)"
@@ -220,9 +222,10 @@ class Journal:
     ) -> int:
         """A new story's number; what `alone` means is told by `Story`.
 
-        It may move these `accounts` only, or any, if none are listed. A `quiet` one waits until other processes tell
-        none that may move any of its accounts. Others wait for nobody: none is alone while another process tells such a
-        story, nor is one that is being told elsewhere from now on.
+        It may move these `accounts` only, or any, if none are listed. A `quiet` one has them to itself: it waits until
+        other processes tell none that may move any of them, and as long as it is told those wait for it. Of others none
+        is alone beside such a story, nor is one that is being told elsewhere from now on; housekeeping, which aims at
+        nothing, waits for nobody.
 
         Raises:
             RunOver: this process has been dismissed meanwhile, or its keeper has died.
@@ -231,15 +234,16 @@ class Journal:
         while True:
             with self.transaction():
                 rows = self.connection.execute(_TOLD_ELSEWHERE, others).fetchall()
-                beside = [(number,) for number, moved in rows if not _are_apart(accounts, moved)]
-                if not quiet and told:
-                    self.connection.executemany(_DISTURB, beside)
-                if not quiet or not beside:
+                beside = [(number, is_quiet) for number, moved, is_quiet in rows if not _are_apart(accounts, moved)]
+                waits = bool(beside) if quiet else bool(told) and any(is_quiet for _, is_quiet in beside)
+                if not waits:
+                    if told:
+                        self.connection.executemany(_DISTURB, [(number,) for number, _ in beside])
                     listed = None if accounts is None else json.dumps(sorted(accounts))
                     row = self.connection.execute(
-                        "INSERT INTO story (title, aims, alone, teller, accounts) VALUES (?, ?, ?, ?, ?)"
+                        "INSERT INTO story (title, aims, alone, teller, accounts, quiet) VALUES (?, ?, ?, ?, ?, ?)"
                         " RETURNING number",
-                        (title, told, alone and not beside, self.teller, listed),
+                        (title, told, alone and not beside, self.teller, listed, quiet),
                     ).fetchone()
                     return int(row[0])
             self._expect_a_part()

@@ -1,10 +1,10 @@
 """Which process of a run tells which story: side by side, while one tells of money; then one alone, then all again.
 
 A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
-however many processes there are. The heaviest groups go first. What is told with several keys is told
-before what is told with the owner's alone: beside that, once the accounts are seen to be two, one process tells what
-another key pays for. That is a lane: it is whole and in one process, and a story in it waits by itself until nobody can
-move the account that it is told on. So is what the owner pays for, which comes after all groups.
+however many processes there are. The heaviest groups go first. What is told with several keys is told before what is
+told with the owner's alone: beside that, once the accounts are seen to be two, one process tells what another key pays
+for. That is a lane: it is whole and in one process, and a story in it waits by itself until nobody can move the account
+that it is told on. So is what the owner pays for, which comes after all groups.
 
 A process runs a test only when it knows the next one or that there is none: so each is left with a test in hand until
 the others have come as far. The one that has told the lane of the owner goes on alone; then all do what each does for
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _SEVERAL_KEYS, _ONE_KEY, _ANOTHER, _OWNER, _ALONE, _EVERYWHERE, _LAST = range(7)
 """The phases of tests, in their order."""
 
-
 _ENOUGH: Final = 2
 """So many tests in hand keep a process busy with the first of them."""
 
@@ -38,8 +37,8 @@ class Phases:
 
     Of all tests, when they were found, the last ones are those with one key, those of two lanes, those that one process
     runs alone, those that every process runs, and those that come after everything else. `kinds` says how many each
-    are, and the weight of every test, which is about how many requests it sends, if that is known.
-    Whether the accounts were seen to be two is asked of `are_apart`, again and again.
+    are, and the weight of every test, which is about how many requests it sends, if that is known. Whether the accounts
+    were seen to be two is asked of `are_apart`, again and again.
     """
 
     def __init__(

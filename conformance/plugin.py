@@ -123,7 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "calls(count): how many requests such a story sends, where that is many",
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
         "several_keys: with other valid keys than the owner's, before what is told with that one alone",
-        "quiet(payer): after the others, when no task of theirs can move the account of the owner, another, everybody",
+        "quiet(payer): when nothing else that is told can move the account of the owner, another, everybody",
         "listens: before others of its kind, for it goes on when its story is over",
         "last: after all others, when time has passed, in one process",
         "everywhere: of the last ones, what each process of a run does for itself",

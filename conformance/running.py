@@ -47,9 +47,9 @@ _SIBLING: Final = "REFERENCE_SIBLING_KEY"
 """A second key of the owner's account, for profiles that name one."""
 
 _NEAR: Final = 0.02
-"""Seconds in which a target answers that is so near that two processes keep it busy: one on each account."""
+"""Seconds in which a target answers that is so near that processors are what a run waits for."""
 
-_TWO: Final = 2
+_NEAR_JOBS: Final = 2
 _MOST_JOBS: Final = 8
 _MOST_IN_FLIGHT: Final = 2000
 """Requests that a profile may have in flight at the most."""
@@ -640,7 +640,7 @@ def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
         return 1
     if not far and (asked.only or asked.stories):
         return 1
-    at_once = order.profile.limits.in_flight if far else min(order.profile.limits.in_flight, os.cpu_count() or 1, _TWO)
+    at_once = min(order.profile.limits.in_flight, _MOST_JOBS if far else min(os.cpu_count() or 1, _NEAR_JOBS))
     return min(at_once + (at_once > 1 and _one_waits(order)), _MOST_JOBS)
 
 

@@ -50,6 +50,13 @@ _WRONG_FORMS = (Form.TASK_ID, Form.OUT_TASK_ID)
 _TAKING = ((), (("accept", "*/*"),), (("accept", "application/json, text/plain, */*"),))
 """What callers say that they take: nothing else than JSON, and what curl and the libraries of browsers say."""
 
+_TWICE = (
+    *((pair, State.PENDING) for pair in ("one task", "two tasks", "first unknown", "second unknown", "none")),
+    *product(("one task", "two tasks"), (State.CANCELLED, State.COMPLETED)),
+    ("second unknown", State.COMPLETED),
+)
+"""Of two identifiers in one body: what they name, and the state of the first task."""
+
 _AMONG_OTHERS = (*product(FORMS, (True,), (True, False)), (Form.TASK_ID, False, True), (Form.OUT_TASK_ID, False, False))
 """Of an identifier among unknown fields: the form, whether it names a task, and whether they come first."""
 
@@ -79,13 +86,10 @@ def test_cancelling_in_each_form(
 
 @pytest.mark.aims("IDENT-4", "IDENT-5", "ERR-1", "ERR-2")
 @pytest.mark.stories(10)
-@given(
-    state=dealt((State.PENDING, State.PENDING, State.CANCELLED, State.COMPLETED)),
-    pair=dealt(("one task", "two tasks", "first unknown", "second unknown", "none")),
-    turned=either(),
-)
-def test_naming_a_task_twice(teller: Teller, state: State, pair: str, turned: bool) -> None:
+@given(way=dealt(_TWICE), turned=either())
+def test_naming_a_task_twice(teller: Teller, way: tuple[str, State], turned: bool) -> None:
     """Two identifiers in one body, in either order, naming one task, two, or none at all."""
+    pair, state = way
     story = teller.story()
     one = story.task(state)
     other = one if pair == "one task" else story.task(State.PENDING)
@@ -132,7 +136,7 @@ def test_naming_no_task(teller: Teller, fields: dict[str, int]) -> None:
     twice=either(),
 )
 def test_naming_another_task_in_the_body(teller: Teller, state: State, path: str, named: bool, twice: bool) -> None:
-    """The path names one task, or none, well-formed or not, and the body's `task_id` another; at last both name one."""
+    """The path names one task, or none, well-formed or not, and the body's `task_id` another, or the same."""
     story = teller.story()
     inside = story.task(State.PENDING, out=AUTO if named else None)
     task = story.task(state)

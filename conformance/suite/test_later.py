@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from conformance.verdict import Judgement
 
 _SEEN_LATER: Final = (
-    *("STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7"),
+    *("IDENT-5", "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7"),
     *("IDEMP-3", "IDEMP-5", "BILL-9", "ISO-2", "NOTIFY-1", "NOTIFY-2"),
 )
 _LOOKS: Final = "what is worth another look, and when"

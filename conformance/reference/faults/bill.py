@@ -423,7 +423,7 @@ class ChargesForKeylessCalls(Fault, Api):
 
 
 class ChargesForRevokedKeys(Fault, Api):
-    """Takes a thousandth of a credit from the account that a revoked key belonged to."""
+    """Takes a thousandth of a credit from the owner at each cancel with a revoked key."""
 
     breaks = ("BILL-7",)
     also = ("BILL-9", "ISO-7", *MONEY, *SHAPES, "AUTH-4")

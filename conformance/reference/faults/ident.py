@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from starlette.responses import Response
 
 from conformance.reference.app import Api, json_response
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, KEYLESS, MONEY, OTHERS, SHAPES, UNKNOWN
-from conformance.reference.faults.tampering import live_tasks_of
+from conformance.reference.faults.tampering import live_tasks_of, overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from conformance.reference.store import Task
+
+_SHORT_WHILE: Final = 500_000
 
 
 def _names_both(call: CancelCall) -> bool:
@@ -242,6 +244,22 @@ class RefusesBothButCancels(Fault, Service):
             task = self.find(call.key, Identifier("task_id", call.body["task_id"]))
             if task is not None:
                 self.stop(call, self.moved(task))
+        return super().cancel(call)
+
+
+class RefusesBothButCancelsLater(Fault, Service):
+    """Refuses two identifiers of one task with 400, and the task is cancelled in a while, when nobody asks."""
+
+    breaks = ("IDENT-5",)
+    also = OTHERS
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Queue it, then judge."""
+        if _names_both(call):
+            task = self.find(call.key, Identifier("task_id", call.body["task_id"]))
+            if task is not None and task.status == "pending" and task.out_id == call.body["out_task_id"]:
+                until = self.now() + _SHORT_WHILE
+                overwrite(self.store, task, starts_at=until, ends_at=until, outcome="cancelled", price=None, due=until)
         return super().cancel(call)
 
 

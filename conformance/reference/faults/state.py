@@ -370,6 +370,14 @@ class CancelsTwins(Fault, _TakingAlong):
         return other.work == task.work
 
 
+class CancelsRunningTwins(CancelsTwins):
+    """Cancels, with a task that runs, every other one that runs with the same model and params."""
+
+    def takes_along(self, task: Task, other: Task) -> bool:
+        """Stop the worker that has loaded the model."""
+        return super().takes_along(task, other) and task.status == self.moved(other).status == "running"
+
+
 class CancelsTheNextOne(Fault, Service):
     """Cancels the task that was submitted next too."""
 
