@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from conformance.journal import Journal
-from conformance.phases import Phases
+from conformance.phases import Phases, Place
 from conformance.plugin import begin, end
 from conformance.run import Run
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ORDER: Final = "conformance_order"
 _KEEPER: Final = "conformance_keeper"
 _PAUSE: Final = 5.0
-_KINDS: Final = "how many tests come late, and the weight of each"
+_PLACES: Final = "where each test has its place"
 
 
 def handed_down(config: pytest.Config) -> Order:
@@ -44,10 +44,10 @@ def handed_down(config: pytest.Config) -> Order:
     return order
 
 
-def tell_kinds(config: pytest.Config, order: Order, late: Sequence[int], weights: Sequence[float]) -> None:
-    """What `Phases` is to know of the tests that this process has found: how many come late, and the weight of each."""
+def tell_places(config: pytest.Config, order: Order, places: Sequence[tuple[int, int, float]]) -> None:
+    """What `Phases` is to know of the tests that this process has found: the `Place` of each."""
     with closing(_journal(config, order)) as journal:
-        journal.pool.learn(_KINDS, (late, weights))
+        journal.pool.learn(_PLACES, places)
 
 
 def joined(config: pytest.Config, order: Order) -> Run:
@@ -80,7 +80,7 @@ class Keeper:
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> Phases:
         """Side by side first, then one process an account, and so on."""
-        return Phases(config, lambda: self.run.pool.learned(_KINDS) or ((0,) * 6, ()), self.run.payers.are_apart)
+        return Phases(config, self._places, self.run.payers.are_apart)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """The first process has found its tests: begin, so that the slow tasks are on their way when all have."""
@@ -103,6 +103,9 @@ class Keeper:
     def pytest_sessionfinish(self) -> None:
         """Nothing more is sent by the others; xdist then waits for them to go."""
         self.run.journal.dismiss()
+
+    def _places(self) -> list[Place]:
+        return [Place(*each) for each in self.run.pool.learned(_PLACES)]
 
     def finish(self) -> None:
         """Sweep behind all of them, and end the run."""

@@ -134,8 +134,8 @@ class Request:
         """Whether the path spells its identifier in an unusual way, or is followed by a query (ruling R18)."""
         if "?" in self.url:
             return True
-        if self.path_id is None:
-            return False
+        if not self.path_id:
+            return self.path_id is not None
         before, usual, _ = self.url.rpartition(quote(self.path_id, safe="", errors="surrogatepass"))
         return not usual or before[-1:].isalnum()  # `%30` ends as what it stands for begins
 

@@ -76,6 +76,7 @@ _BEGIN: Final = (
 )
 _IN_FLIGHT: Final = "SELECT count(*) FROM exchange WHERE ended_at IS NULL AND sent_at > ?"
 _STREAMS: Final = "SELECT coalesce(sum(streams), 0) FROM listening"
+_ONE_MORE_STREAM: Final = "INSERT INTO listening VALUES (?, 1) ON CONFLICT DO UPDATE SET streams = streams + 1"
 _AT_MOST: Final = f"max(1, ? - ({_STREAMS}))"
 _FIRST_WAITING: Final = "SELECT teller FROM waiting WHERE until > ? ORDER BY number LIMIT 1"
 _BEGIN_IF_THERE_IS_ROOM: Final = (
@@ -306,6 +307,27 @@ class Journal:
                 turn = (self.teller, sent_at + _LONGEST_WAIT)
                 execute("INSERT INTO waiting (teller, until) VALUES (?, ?)", turn)
         return []
+
+    def begin_stream(self, instant: float, *, at_most: int, since: float) -> bool | None:
+        """One more event stream of this process is about to be opened; None as long as there is no room for it.
+
+        False where there will be none, for one request must have room beside all streams. What is in flight is told by
+        `begin_exchanges`.
+
+        Raises:
+            RunOver: this process has been dismissed, or its keeper has died.
+        """
+        self._expect_a_part()
+        with self.transaction():
+            execute = self.connection.execute
+            streams = self.streams()
+            if streams >= at_most - 1:
+                return False
+            waits = execute(_FIRST_WAITING, (instant,)).fetchone() is not None
+            if waits or streams + int(execute(_IN_FLIGHT, (since,)).fetchone()[0]) >= at_most:
+                return None
+            execute(_ONE_MORE_STREAM, (self.teller,))
+            return True
 
     def listen(self, streams: int) -> None:
         """So many event streams are open in this process: each is a request in flight."""

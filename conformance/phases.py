@@ -1,10 +1,11 @@
 """Which process of a run tells which story: side by side, while one tells of money; then one alone, then all again.
 
-A group is what one function of the suite tells, in its order and in one process: so the stories of a seed are the same
-however many processes there are. The heaviest groups go first. What is told with several keys is told before what is
-told with the owner's alone: beside that, once the accounts are seen to be two, one process tells what another key pays
-for. That is a lane: it is whole and in one process, and a story in it waits by itself until nobody can move the account
-that it is told on. So is what the owner pays for, which comes after all groups.
+A group is what one function of the suite tells, or one of its cases where they share nothing, in its order and in one
+process: so the stories of a seed are the same however many processes there are. The heaviest groups go first. What is
+told with several keys is told before what is told with the owner's alone: beside that, once the accounts are seen to be
+two, one process tells what another key pays for. That is a lane: it is whole and in one process, and a story in it
+waits by itself until nobody can move the account that it is told on. So is what the owner pays for, which comes after
+all groups.
 
 A process runs a test only when it knows the next one or that there is none: so each is left with a test in hand until
 the others have come as far. The one that has told the lane of the owner goes on alone; then all do what each does for
@@ -13,11 +14,10 @@ itself, and are dismissed; and at the end that one is alone once more.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from xdist.workermanage import parse_tx_spec_config
 
@@ -32,30 +32,32 @@ _ENOUGH: Final = 2
 """So many tests in hand keep a process busy with the first of them."""
 
 
+class Place(NamedTuple):
+    """Where a test has its place in a run: its phase, its group, and its weight, about how many requests it sends."""
+
+    phase: int
+    group: int
+    weight: float
+
+
 class Phases:
     """The scheduler of pytest-xdist for a run.
 
-    Of all tests, when they were found, the last ones are those with one key, those of two lanes, those that one process
-    runs alone, those that every process runs, and those that come after everything else. `kinds` says how many each
-    are, and the weight of every test, which is about how many requests it sends, if that is known. Whether the accounts
-    were seen to be two is asked of `are_apart`, again and again.
+    When the tests were found, `places` says of each, in their order, where its place is. Whether the accounts were seen
+    to be two is asked of `are_apart`, again and again.
     """
 
     def __init__(
-        self,
-        config: pytest.Config,
-        kinds: Callable[[], tuple[Sequence[int], Sequence[float]]],
-        are_apart: Callable[[], bool],
+        self, config: pytest.Config, places: Callable[[], Sequence[Place]], are_apart: Callable[[], bool]
     ) -> None:
-        self._kinds = kinds
+        self._ask_places = places
         self._are_apart = are_apart
-        self._begins: Sequence[int] = ()
-        self._weights: Sequence[float] = ()
+        self._places: Sequence[Place] = ()
         self._wanted = len(parse_tx_spec_config(config))
         self._collections: dict[WorkerController, Sequence[str]] = {}
         self._in_hand: dict[WorkerController, list[int]] = {}
         self._tests: Sequence[str] = ()
-        self._groups: deque[list[int]] = deque()
+        self._groups: list[list[int]] = []
         self._another: list[int] = []
         self._owner: list[int] = []
         self._alone: list[int] = []
@@ -124,9 +126,7 @@ class Phases:
             self._tests = next(iter(self._collections.values()))
             if any(list(each) != list(self._tests) for each in self._collections.values()):
                 raise RuntimeError("the processes of this run have found different tests")
-            counts, weights = self._kinds()
-            self._weights = weights or [1.0] * len(self._tests)
-            self._begins = [len(self._tests) - sum(counts[phase:]) for phase in range(len(counts))]
+            self._places = self._ask_places()
             self._take_back(range(len(self._tests)))
         self._deal()
 
@@ -134,19 +134,21 @@ class Phases:
         """What is not in anybody's hand: groups, those with several keys and the heaviest first, and all the rest."""
         for phase, tests in groupby(sorted(indices), self._phase):
             if phase <= _ONE_KEY:
-                self._groups.extend(list(group) for _, group in groupby(tests, self._function))
+                self._groups.extend(list(group) for _, group in groupby(tests, self._group))
             elif phase == _EVERYWHERE:
                 self._everywhere = sorted({*self._everywhere, *tests})
             else:
                 left = {_ANOTHER: self._another, _OWNER: self._owner, _ALONE: self._alone, _LAST: self._last}[phase]
                 left[:] = sorted([*left, *tests])
-        self._groups = deque(sorted(self._groups, key=lambda tests: (self._phase(tests[0]), -self._weight(tests))))
+        self._groups = sorted(self._groups, key=lambda tests: (self._phase(tests[0]), -self._weight(tests)))
 
     def _deal(self) -> None:
         ready = [node for node in self._in_hand if not node.shutting_down and node in self._collections]
-        for node in ready:
-            while len(self._in_hand[node]) < _ENOUGH and (tests := self._next()):
-                self._give(node, tests)
+        while idle := [node for node in ready if len(self._in_hand[node]) < _ENOUGH]:
+            busy, node = min(((self._weight(self._in_hand[node]), node) for node in idle), key=itemgetter(0))
+            if not (tests := self._next(busy)):
+                break
+            self._give(node, tests)
         if self._groups or not self._tests:
             return
         if self._another:
@@ -161,20 +163,26 @@ class Phases:
         if self._stays is not None and not (self._owner or self._another):
             self._conclude(self._stays, [node for node in ready if len(self._in_hand[node]) < _ENOUGH])
 
-    def _next(self) -> list[int]:
-        """The group to deal out next, or the lane of another key when nothing can move its account any more.
+    def _next(self, busy: float) -> list[int]:
+        """What to deal out next to a process that has so much in hand: a group, or the lane of another key.
 
-        While that is waited for, the lightest groups come first, so that somebody is soon ready for it.
+        That lane comes when nothing can move its account any more. While that is waited for, the lightest groups come
+        first, so that somebody is soon ready for it. One that has more in hand than any group gets the lightest, too.
         """
-        if not self._groups or self._phase(self._groups[0][0]) == _SEVERAL_KEYS or not self._another:
-            return self._groups.popleft() if self._groups else []
+        if not self._groups:
+            return []
+        phase = self._phase(self._groups[0][0])
+        if phase == _SEVERAL_KEYS or not self._another:
+            alike = sum(self._phase(tests[0]) == phase for tests in self._groups)
+            place = 0 if busy <= self._weight(self._groups[0]) else alike - 1
+            return self._groups.pop(place)
         hands = self._in_hand.values()
         if any(self._phase(index) == _SEVERAL_KEYS for tests in hands for index in tests):
             return self._groups.pop()
         if self._are_apart():
             lane, self._another = self._another, []
             return lane
-        return self._groups.popleft()
+        return self._groups.pop(0)
 
     def _conclude(self, stays: WorkerController, ready: Sequence[WorkerController]) -> None:
         """Deal out what comes after the lanes, as far as these processes are ready for more.
@@ -207,10 +215,10 @@ class Phases:
             node.send_runtest_some([*tests])
 
     def _weight(self, tests: Sequence[int]) -> float:
-        return sum(self._weights[index] for index in tests)
+        return sum(self._places[index].weight for index in tests)
 
     def _phase(self, index: int) -> int:
-        return bisect_right(self._begins, index)
+        return self._places[index].phase
 
-    def _function(self, index: int) -> str:
-        return self._tests[index].partition("[")[0]
+    def _group(self, index: int) -> int:
+        return self._places[index].group

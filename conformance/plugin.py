@@ -9,7 +9,6 @@ import gc
 import re
 import secrets
 import zlib
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -125,6 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "several_keys: with other valid keys than the owner's, before what is told with that one alone",
         "quiet(payer): when nothing else that is told can move the account of the owner, another, everybody",
         "listens: before others of its kind, for it goes on when its story is over",
+        "independent: its cases share nothing that is dealt out, so that several processes may tell them",
         "last: after all others, when time has passed, in one process",
         "everywhere: of the last ones, what each process of a run does for itself",
     ):
@@ -178,9 +178,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         progress.begin(len(chosen))
     items[:] = others + sorted(chosen, key=lambda item: (_lateness(item), item.get_closest_marker("listens") is None))
     if _is_worker(config):
-        from conformance.distributed import tell_kinds
+        from conformance.distributed import tell_places
 
-        tell_kinds(config, order, _late(items), [_weight(item, order) for item in items])
+        tell_places(config, order, [*_places(items, order)])
 
 
 @pytest.fixture(scope="session")
@@ -381,12 +381,19 @@ def _lateness(item: pytest.Item) -> int:
     return {None: early, "another": 2, "owner": 3, "everybody": 4}[_payer(item)]
 
 
-def _late(items: list[pytest.Item]) -> list[int]:
-    """How many of the tests, in their order, are of each kind that `Phases` knows."""
-    kinds = Counter((0, 1, 2, 3, 3, 4)[_lateness(item)] for item in items if _is_ours(item))
-    last = [item.get_closest_marker("everywhere") is not None for item in items[len(items) - kinds[4] :]]
-    before = last.index(True) if True in last else len(last)
-    return [kinds[1], kinds[2], kinds[3], before, sum(last), len(last) - before - sum(last)]
+def _places(items: list[pytest.Item], order: Order) -> Iterator[tuple[int, int, float]]:
+    """Of each test, in their order: its `Place` in a run of several processes."""
+    group, before, everywhere = 0, None, False
+    for item in items:
+        function = item.nodeid if item.get_closest_marker("independent") else item.nodeid.partition("[")[0]
+        group += function != before
+        before = function
+        phase = min(_lateness(item), 3) if _is_ours(item) else 0
+        if item.get_closest_marker("last"):
+            here = item.get_closest_marker("everywhere") is not None
+            everywhere = everywhere or here
+            phase = 5 if here else 6 if everywhere else 4
+        yield phase, group, _weight(item, order)
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:

@@ -67,11 +67,6 @@ def dealt(values: Sequence[T]) -> st.SearchStrategy[T]:
     return _chances.map(deal)
 
 
-def hands(values: Sequence[T], size: int) -> st.SearchStrategy[tuple[T, ...]]:
-    """So many of `values` at once, all dealt from one pack."""
-    return st.tuples(*[dealt(values)] * size)
-
-
 def either() -> st.SearchStrategy[bool]:
     """False or true, in turn."""
     return dealt((False, True))
@@ -445,6 +440,7 @@ ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
 SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
     "encoded": lambda task_id: (task_id, "".join(f"%{ord(char):02x}" for char in task_id)),
     "one letter encoded": lambda task_id: (task_id, f"%{ord(task_id[0]):02X}{task_id[1:]}"),
+    "nothing": lambda _: ("", ""),
     "a slash behind": lambda task_id: (f"{task_id}/", f"{task_id}/"),
     "two slashes behind": lambda task_id: (f"{task_id}//", f"{task_id}//"),
     "a NUL behind": lambda task_id: (f"{task_id}\0", f"{task_id}%00"),

@@ -331,6 +331,22 @@ def test_streams_are_in_flight_in_every_process(journal: Journal) -> None:
         assert two.streams() == 0
 
 
+def test_a_stream_waits_for_room_as_a_request_does(journal: Journal) -> None:
+    """And leaves room for one request beside all streams, wherever they are; who waits for longer goes before it."""
+    with contextlib.closing(other_process(journal)) as other:
+        [number, *_] = under_way(journal, 3, 3)
+        assert other.begin_stream(10.0, at_most=3, since=0.0) is None
+        journal.end_exchange(Exchange(number=number, request=request(), sent_at=10.0, ended_at=11.0, lost="lost"))
+        assert other.begin_stream(11.0, at_most=3, since=0.0) is True
+        assert other.begin_stream(11.0, at_most=3, since=0.0) is None
+        assert under_way(journal, 2, 3) == []
+        assert other.begin_stream(99.0, at_most=4, since=90.0) is True
+        assert journal.streams() == 2
+        assert journal.begin_stream(99.0, at_most=3, since=90.0) is False
+        assert under_way(journal, 9, 4, sent_at=60.0) == []
+        assert other.begin_stream(61.0, at_most=4, since=60.5) is None
+
+
 def test_the_dead_are_buried(journal: Journal) -> None:
     """What they had under way is over, their turns are free, and what they were telling is known."""
     with contextlib.closing(other_process(journal)) as other:

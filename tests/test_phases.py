@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.phases import Phases
+from conformance.phases import Phases, Place
 
 Late = tuple[int, int, int, int, int, int]
 """How many tests come late, of each kind."""
@@ -61,7 +61,7 @@ class Session:
         apart: bool = False,
         weights: tuple[float, ...] = (),
     ) -> None:
-        self.phases = Phases(config(processes), lambda: (late, weights), self.are_apart)
+        self.phases = Phases(config(processes), lambda: places(tests, late, weights), self.are_apart)
         self.apart = apart
         self.tests, self.chance = tests, chance
         self.there: list[Process] = []
@@ -123,6 +123,14 @@ class Session:
                 self.crash()
             else:
                 self.step()
+
+
+def places(tests: list[str], late: Late, weights: tuple[float, ...]) -> list[Place]:
+    """Where these tests have their places, each function as a group."""
+    phases = [0] * (len(tests) - sum(late)) + [phase for phase, count in enumerate(late, 1) for _ in range(count)]
+    groups = {function: number for number, function in enumerate(dict.fromkeys(map(_function, tests)))}
+    found = zip(tests, phases, weights or [1.0] * len(tests), strict=True)
+    return [Place(phase, groups[_function(test)], weight) for test, phase, weight in found]
 
 
 def names(sizes: list[int], late: Late = _NONE) -> list[str]:
@@ -230,12 +238,19 @@ def test_the_heaviest_function_is_dealt_out_first(chance: Random) -> None:
     session = Session(names([1, 7, 2]), _NONE, 2, chance)
     assert [process.in_hand for process in session.there] == [[*range(1, 8)], [8, 9]]
     session = Session(names([1, 7, 2]), _NONE, 2, chance, weights=(9, *[1] * 7, 4, 4))
-    assert [process.in_hand for process in session.there] == [[0, 8, 9], [*range(1, 8)]]
+    assert [process.in_hand for process in session.there] == [[0, *range(1, 8)], [8, 9]]
+
+
+@given(chances)
+def test_who_has_the_most_in_hand_gets_the_lightest(chance: Random) -> None:
+    """A process is to know its next test; one that is busy for long takes none that others would begin sooner."""
+    session = Session(names([1, 1, 2, 1]), _NONE, 2, chance, weights=(9, 8, 3, 3, 1))
+    assert [process.in_hand for process in session.there] == [[0, 2, 3], [1, 4]]
 
 
 def test_processes_that_found_different_tests_are_no_run() -> None:
     """Then nothing that was dealt out would be what was meant."""
-    phases = Phases(config(2), lambda: (_NONE, []), lambda: True)
+    phases = Phases(config(2), list, lambda: True)
     for tests in (["a"], ["b"]):
         process: Any = Process()
         phases.add_node(process)

@@ -23,6 +23,8 @@ _LONGEST_QUOTE: Final = 240
 _MOST_DIFFERENCES: Final = 3
 _ABOUT_KEYS: Final = {401}
 _REDIRECTS: Final = range(300, 400)
+_CERTAIN: Final = ({State.PENDING}, {State.RUNNING})
+"""What may be believed of a task that the profile promises to be in one state still (ruling R25)."""
 
 
 def held(moment: Moment, *, premises: frozenset[Premise] = frozenset()) -> Judgement:
@@ -109,8 +111,7 @@ def _untouched(moment: Moment, read: Moment, task: Task, last: Moment | None) ->
     if last is not None and last.state in TERMINAL:
         return _unmoved(moment, read, task, last)
     lawful = moment.story.belief(task, moment.exchange.sent_at, read.exchange.ended_at, apart=moment)
-    started = read.state is State.RUNNING and lawful == {State.PENDING}
-    if read.state in LIVE and not started:
+    if read.state in LIVE and (read.state in lawful or lawful not in _CERTAIN):
         return held(moment, premises=premises(moment))
     if read.state in lawful or moment.story.stopped_before(task, read):
         return undecided(moment, f"task {task.task_id} may have ended without this cancel before it was looked at")

@@ -203,11 +203,16 @@ def test_naming_a_task_before_it_is_submitted(teller: Teller, named: Form, like:
     story.verify()
 
 
-@pytest.mark.aims("IDENT-10", "ERR-1")
+@pytest.mark.aims("IDENT-3", "IDENT-10", "IDENT-11", "ERR-1")
 @pytest.mark.stories(1)
-@given(form=dealt((Form.PATH, Form.TASK_ID)))
-def test_naming_by_words_of_programs(teller: Teller, form: Form) -> None:
-    """What programs write for nothing, what every object has, and words for many, beside a task without a name."""
+@pytest.mark.calls(75)
+@given(form=dealt((Form.PATH, Form.TASK_ID)), words=st.permutations(TAKEN_FOR_NOTHING))
+def test_naming_by_words_of_programs(teller: Teller, form: Form, words: list[str]) -> None:
+    """What programs write for nothing, what every object has, and words for many, beside a task without a name.
+
+    Then, in this order, for it is the same words: such a word is a name like any other, once a task was submitted under
+    it. Where the same account is judged again and again these names are taken for good, and nothing is told of them.
+    """
     story = teller.story()
     task = story.task(out=None)
     for word in dict.fromkeys((*WORDS_OF_PROGRAMS, *MALFORMED_TASK_IDS)):
@@ -217,19 +222,9 @@ def test_naming_by_words_of_programs(teller: Teller, form: Form) -> None:
             story.cancel(naming(form, word))
     story.query(task)
     story.verify()
-
-
-@pytest.mark.aims("IDENT-3", "IDENT-11")
-@pytest.mark.stories(1)
-@given(words=st.permutations(TAKEN_FOR_NOTHING))
-def test_naming_tasks_by_words_of_programs(teller: Teller, words: list[str]) -> None:
-    """A word that some programs take for nothing is a name like any other, once a task was submitted under it.
-
-    Where the same account is judged again and again these names are taken for good, and nothing is told of them.
-    """
     story = teller.story()
-    tasks = [task for word in words if story.is_free(word) and (task := story.named(word)) is not None]
-    for task in tasks:
+    named = [made for word in words if story.is_free(word) and (made := story.named(word)) is not None]
+    for task in named:
         story.cancel(by(Form.OUT_TASK_ID, task))
     story.look()
     story.verify()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import cycle, product
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ import pytest
 from conformance.checks import CHECKS
 from conformance.life import prove_forms
 from conformance.states import State
-from conformance.strategies import FORMS
+from conformance.strategies import FORMS, METHODS
 from conformance.target.abreast import abreast
 from conformance.target.call import by
 from conformance.target.provision import OutOfReach
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _SEEN_LATER: Final = (
     *("IDENT-5", "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7"),
-    *("IDEMP-3", "IDEMP-5", "BILL-9", "ISO-2", "NOTIFY-1", "NOTIFY-2"),
+    *("IDEMP-3", "IDEMP-5", "BILL-9", "ISO-2", "ERR-5", "NOTIFY-1", "NOTIFY-2"),
 )
 _LOOKS: Final = "what is worth another look, and when"
 _IDLE: Final = 0.15
@@ -57,6 +58,8 @@ def test_leaving_tasks(teller: Teller) -> None:
         _leave_a_task_running(teller)
     if run.order.depth.watch and run.wanted({"ISO-2"}):
         _leave_tasks_to_other_keys(teller)
+    if run.order.depth.watch and run.wanted({"ERR-5"}):
+        _leave_a_task_to_other_methods(teller)
     run.pool.learn(_LOOKS, [(instant, kept.number) for instant, kept in run.worth_another_look()])
 
 
@@ -102,6 +105,18 @@ def _leave_tasks_to_other_keys(teller: Teller) -> None:
             story.cancel(by(form, task), role=other)
             story.leave(task)
         story.verify()
+
+
+def _leave_a_task_to_other_methods(teller: Teller) -> None:
+    """Have a task that waits when all but POST is sent to it, and that should start and end all the same."""
+    story = teller.story()
+    with suppress(OutOfReach):
+        task = story.task(State.PENDING, like=State.FAILED)
+        calls = [replace(by(form, task), method=method) for method, form in product(METHODS, FORMS)]
+        story.abreast(*(partial(story.cancel, call) for call in calls))
+        story.query(task)
+        story.leave(task)
+    story.verify()
 
 
 def _look_again(teller: Teller, instant: float, kept: Kept, form: Form | None) -> list[Judgement]:

@@ -15,8 +15,7 @@ from conformance.target.call import by
 if TYPE_CHECKING:
     from conformance.teller import Teller
 
-pytestmark = [pytest.mark.quiet(payer="everybody"), pytest.mark.listens]
-"""Streams take up what others would have in flight; what listens past its story does so where everything ends."""
+pytestmark = pytest.mark.listens
 
 _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 """Each form is the first or the last of any two of them."""
@@ -42,6 +41,7 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
 
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
+@pytest.mark.several_keys
 @pytest.mark.stories(1)
 @given(form=dealt(FORMS), early=either())
 def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: bool) -> None:

@@ -141,7 +141,6 @@ def test_cancelling_several_tasks_at_once(teller: Teller, choice: Random) -> Non
 
 @pytest.mark.aims("RACE-3")
 @pytest.mark.stories(3)
-@pytest.mark.quiet(payer="everybody")  # with its streams, it takes up what others would have in flight
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, form=dealt(FORMS))
 def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Random, form: Form) -> None:

@@ -280,6 +280,17 @@ class Client:
                 return begun, time.monotonic()
             time.sleep(self.glance)
 
+    def has_room_for_a_stream(self) -> bool:
+        """Whether one more event stream may be open beside all that is in flight, once there is room for it."""
+        limits = self._profile.limits
+        while True:
+            now = time.monotonic()
+            since = now - limits.timeout - _LEASE
+            begun = self._journal.begin_stream(now, at_most=limits.in_flight, since=since)
+            if begun is not None:
+                return begun
+            time.sleep(self.glance)
+
     def _over(self, number: int, shown: Request, flight: Flight) -> Exchange:
         """The exchange that a flight was, in the journal."""
         answer = None

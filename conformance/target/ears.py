@@ -90,11 +90,11 @@ class Ears:
 
     def _stream(self, task: Task) -> Ear | None:
         self.count_streams()
-        if self._deaf[Capability.EVENT_STREAM] or self._journal.streams() >= self._profile.limits.in_flight - 1:
+        if self._deaf[Capability.EVENT_STREAM] or not self._client.has_room_for_a_stream():
             return None
+        self._counted += 1
         stream = Stream(self._client.opening(task.role, task.task_id), self._background)
         self._streams.append(stream)
-        self.count_streams()
         stream.wait(bool, stream.asked_at + _SHOWING)
         stream.wait(lambda heard: len(heard) > 1, time.monotonic() + _FIRST_WORDS)
         return Ear(task, stream)

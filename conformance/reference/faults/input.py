@@ -12,8 +12,9 @@ from starlette.responses import Response
 from conformance.reference.app import Api, Handler
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, INVALID, MONEY, ODD, OTHERS, SHAPES
+from conformance.reference.faults.tampering import overwrite, tasks_of
 from conformance.reference.refusal import Refused
-from conformance.reference.service import CancelCall, Document, Identifier, Service
+from conformance.reference.service import OWNER, CancelCall, Document, Identifier, Service
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,6 +23,7 @@ _TWO_MEGABYTES: Final = 2 << 20
 _DEEP: Final = 1000
 _LONG: Final = 65_535
 _LONG_PATH: Final = 2_000
+_SHORT_WHILE: Final = 500_000
 _MALFORMED: Final = "The body is not well-formed JSON."
 
 
@@ -508,6 +510,21 @@ class BreaksDownOnLongPaths(Fault, Service):
         return super().target(call)
 
 
+class CancelsAllWhereThePathNamesNone(Fault, Api):
+    """Answers 404 to a path that ends where the task id begins, and cancels every task of the key."""
+
+    breaks = ("ERR-7",)
+    also = (*ODD, *OTHERS)
+
+    def handler(self, request: Request) -> Handler:
+        """Look up all whose id begins with what is there."""
+        if request.url.path.endswith("/cancel/"):
+            key = self.authenticate(request.headers)
+            for task in tasks_of(self.service.store, key):
+                self.service.stop(CancelCall(key, "", {}), task)
+        return super().handler(request)
+
+
 # --- ERR-5: other methods ---
 
 
@@ -560,6 +577,23 @@ class CancelsOnPut(Fault, _Obliging):
     breaks = ("ERR-5",)
     also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("PUT",)
+
+
+class CancelsLaterOnPut(Fault, Api):
+    """Answers 405 to PUT, and the pending task that it names is cancelled in a while, when nobody asks."""
+
+    breaks = ("ERR-5",)
+    also = OTHERS
+
+    def handler(self, request: Request) -> Handler:
+        """Queue it, then find the method wrong."""
+        if request.method == "PUT":
+            task = self.service.find(OWNER, Identifier("task_id", request.url.path.rpartition("/")[2]))
+            if task is not None and task.status == "pending":
+                at = self.service.now() + _SHORT_WHILE
+                end = {"starts_at": at, "ends_at": at, "due": at, "outcome": "cancelled", "price": None}
+                overwrite(self.service.store, task, **end)
+        return super().handler(request)
 
 
 class CancelsOnHead(Fault, _Obliging):

@@ -28,6 +28,7 @@ _FOREIGN: Final = {
 }
 _FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
 _WHILE: Final = 0.008
+_A_WHILE: Final = 400_000
 _THIRD: Final = 3
 
 
@@ -191,6 +192,19 @@ class StartsForeignTasks(Fault, Knowing):
         """Wake the scheduler."""
         if met.task.status == "pending":
             overwrite(self.store, met.task, starts_at=self.now(), due=self.now())
+        raise met.refusal
+
+
+class SendsForeignTasksBack(Fault, Knowing):
+    """Answers 404 to the cancel of a foreign running task, and has it wait once more before it goes on."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Take it from its worker, look at the key, and put it in the queue again."""
+        if met.task.status == "running":
+            overwrite(self.store, met.task, status="pending", due=self.now() + _A_WHILE)
         raise met.refusal
 
 
