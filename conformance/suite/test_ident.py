@@ -343,10 +343,10 @@ def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: li
     """Each value that is no identifier, one after the other, beside a task that could be taken for the one meant.
 
     Alone, in both fields, and then some of them beside an identifier of that task; null and the empty string, which
-    may count as none, beside those of tasks of their own.
+    may count as none, beside those of tasks of their own. A task without an `out_task_id` stands by.
     """
     story = teller.story()
-    task = story.task()
+    task, _ = story.task(), story.task(out=None)
     for value in values:
         story.cancel(Call(body={form.value: value}))
         story.look()
@@ -373,7 +373,7 @@ def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: li
 def test_naming_with_an_unusable_value(teller: Teller, value: object, form: Form, beside: str) -> None:
     """`null`, empty and wrongly typed identifiers: alone, beside a usable one, or beside the path."""
     story = teller.story()
-    task, witness = story.task(), story.task()
+    task, witness = story.task(), story.task(out=None)
     other = Form.TASK_ID if form is Form.OUT_TASK_ID else Form.OUT_TASK_ID
     body: dict[str, object] = {form.value: value}
     if beside == "usable":

@@ -686,6 +686,21 @@ class CallsNullUnknown(Fault, Service):
         return super().target(call)
 
 
+class CancelsTheUnnamedForNull(Fault, Service):
+    """Refuses an `out_task_id` that is `null` with 400 after it has cancelled every task that has none."""
+
+    breaks = ("IDENT-14",)
+    also = OTHERS
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Compare null with null."""
+        if call.path is None and call.body.get("out_task_id", "") is None:
+            for task in live_tasks_of(self.store, call.key):
+                if task.out_id is None:
+                    self.stop(call, task)
+        return super().cancel(call)
+
+
 # --- IDENT-15: unknown fields ---
 
 
