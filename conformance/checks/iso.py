@@ -17,6 +17,7 @@ from conformance.checks.findings import (
     left_alone,
     premises,
     refused,
+    touches,
     undecided,
 )
 from conformance.checks.likeness import look, rank_test, separation, switches
@@ -51,10 +52,17 @@ def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
 
 @check("ISO-2")
 def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
-    """What another key's cancel named goes on as if nothing had been sent, and so does its owner's account."""
+    """What another key's cancel named goes on as if nothing had been sent, and so does its owner's account.
+
+    So does what it did not name, when it ended a task of its own.
+    """
     for moment, task in _foreign(story, (*story.cancels, *story.probes)):
         yield left_alone(moment, task)
         yield from _stands_still(story, moment, task.role)
+    for moment, own in story.answered_cancels:
+        if own.role == moment.role:
+            others = (task for task in story.tasks if task.role != moment.role and not touches(moment, task))
+            yield from (left_alone(moment, task) for task in others)
     yield from kept_from_work(story, foreign=True)
 
 

@@ -60,6 +60,23 @@ def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, tur
         story.verify()
 
 
+@pytest.mark.aims("ISO-2", "STATE-7")
+@pytest.mark.stories(3)
+@pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
+@given(form=dealt(FORMS), turned=either())
+def test_cancelling_beside_foreign_work(teller: Teller, state: State, form: Form, turned: bool) -> None:
+    """Two keys have the same work done, in the same state; one of them cancels its own task, twice."""
+    for other in teller.others():
+        mine, theirs = (other, "owner") if turned else ("owner", other)
+        story, variant = teller.story(), teller.told
+        _, own = (story.task(state, role=role, variant=variant) for role in (mine, theirs))
+        story.look()
+        for _ in range(2):
+            story.cancel(by(form, own), role=theirs)
+        story.look()
+        story.verify()
+
+
 @pytest.mark.aims("ISO-4")
 @pytest.mark.stories(3)
 @given(first=either(), form=dealt(FORMS))

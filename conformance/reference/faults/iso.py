@@ -26,10 +26,16 @@ _FOREIGN: Final = {
     "task_id": "SELECT * FROM tasks WHERE key != ? AND id = ?",
     "out_task_id": "SELECT * FROM tasks WHERE key != ? AND out_id = ?",
 }
+_TWINS: Final = "SELECT * FROM tasks WHERE key != ? AND work = ? AND status = 'running'"
 _FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
 _WHILE: Final = 0.008
 _A_WHILE: Final = 400_000
 _THIRD: Final = 3
+
+
+def twins(store: Store, task: Task) -> list[Task]:
+    """Find the tasks of other keys that run for the same work."""
+    return [Task._make(row) for row in store.connection.execute(_TWINS, (task.key, task.work))]
 
 
 def foreign(store: Store, key: str, identifier: Identifier) -> Task | None:
@@ -206,6 +212,21 @@ class SendsForeignTasksBack(Fault, Knowing):
         if met.task.status == "running":
             overwrite(self.store, met.task, status="pending", due=self.now() + _A_WHILE)
         raise met.refusal
+
+
+class CancelsForeignTwins(Fault, Service):
+    """Cancels, with a task that runs, those of other keys that run for the same work."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-6", *UNKNOWN, *MONEY, *OTHERS)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Free the worker, and all that it does."""
+        stopped = super().stop(call, task)
+        if task.status == "running":
+            for twin in twins(self.store, task):
+                self.store.cancel(twin, self.now(), self.second)
+        return stopped
 
 
 class CancelsForeignTasksAtTheirStart(Fault, Knowing):
