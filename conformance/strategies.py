@@ -163,6 +163,11 @@ def likely_misses(identifier: str) -> list[str]:
     return list(dict.fromkeys(near for near in odd if near and near != identifier))
 
 
+def matched(identifier: str) -> str:
+    """What `identifier` matches where its wildcards count as such; itself, if it has none."""
+    return re.sub(r"[_%*?]", "x", identifier)
+
+
 def lone_misses(identifier: str) -> list[str]:
     """Near misses each of which has a sloppiness of its own that no other shows: none may be left to chance."""
     lone = (

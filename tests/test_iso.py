@@ -104,6 +104,40 @@ def test_a_foreign_task_goes_on(before: str, after: str, judged: str, answer: To
     assert tale.judged("ISO-2") == judged
 
 
+@pytest.mark.parametrize(
+    ("holds", "after", "judged"),
+    [(60, "pending", "broken"), (60, "running", "held"), (None, "pending", "held"), (None, "running", "held")],
+)
+def test_a_foreign_task_that_runs_does_not_wait_again(holds: int | None, after: str, judged: str) -> None:
+    """As long as the profile promises that it does not end; afterwards nobody knows what it may do (ISO-2, R25)."""
+    tale = Tale()
+    task = tale.submitted("running", role="other", holds=holds)
+    tale.query(task, "running")
+    tale.cancel(path=task, answer=NOT_FOUND)
+    tale.query(task, after)
+    assert tale.judged("ISO-2") == judged
+
+
+@pytest.mark.parametrize(
+    ("mine", "after", "judged"),
+    [
+        ("pending", "pending", "held"),
+        ("running", "running", "held"),
+        ("pending", "cancelled", "broken"),
+        ("running", "cancelled", "broken"),
+        ("running", "completed", "undecided"),
+    ],
+)
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_cancel_of_an_own_task_leaves_anothers_alone(mine: str, after: str, judged: str, *, answered: bool) -> None:
+    """Whatever that key's task does; what was refused has ended no task of its own, and is blamed elsewhere (ISO-2)."""
+    tale, task = foreign(mine)
+    own = tale.submitted(mine)
+    tale.cancel(path=own, answer=showing(own, "cancelled") if answered else NOT_FOUND)
+    tale.query(task, after)
+    assert tale.judged("ISO-2") == (judged if answered else "silent")
+
+
 @pytest.mark.parametrize("before", ["running", "completed"])
 @pytest.mark.parametrize(("calls", "judged"), [(["owner", "owner"], "broken"), (["owner", "nobody:none"], "undecided")])
 def test_whichever_of_several_foreign_calls_did_it(before: str, calls: list[str], judged: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -430,6 +431,18 @@ class CancelsTheParts(Fault, _TakingAlong):
     def takes_along(self, task: Task, other: Task) -> bool:
         """Take a name for that of a batch."""
         return task.out_id is not None and (other.out_id or "").startswith(task.out_id)
+
+
+class CancelsWhatItsNameMatches(Fault, _TakingAlong):
+    """Cancels with a task those whose `out_task_id` is its own with other letters for underscores."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
+
+    def takes_along(self, task: Task, other: Task) -> bool:
+        """Write the change with LIKE."""
+        pattern = re.escape(task.out_id or "").replace("_", ".")
+        return "_" in (task.out_id or "") and re.fullmatch(pattern, other.out_id or "", re.DOTALL) is not None
 
 
 class CancelsUnnamedNeighbours(Fault, _TakingAlong):
