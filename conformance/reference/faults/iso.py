@@ -214,6 +214,20 @@ class SendsForeignTasksBack(Fault, Knowing):
         raise met.refusal
 
 
+class CancelsForeignWorkLater(Fault, Knowing):
+    """Answers 404 to the cancel of a foreign running task, which is cancelled in a while, when nobody asks."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-6", "NOTIFY-1", "NOTIFY-2", *UNKNOWN, *MONEY, *OTHERS)
+
+    def meet(self, met: Meeting) -> Document:
+        """Break the worker's lease, and look at the key."""
+        if met.task.status == "running":
+            until = self.now() + _A_WHILE
+            overwrite(self.store, met.task, ends_at=until, due=until, outcome="cancelled", price=None)
+        raise met.refusal
+
+
 class CancelsForeignTwins(Fault, Service):
     """Cancels, with a task that runs, those of other keys that run for the same work."""
 
