@@ -55,6 +55,28 @@ def test_a_code_in_another_place_or_shape_is_seen(body: object) -> None:
     assert (tale.judged("ERR-1"), tale.judged("ERR-2")) == ("broken", "broken")
 
 
+@pytest.mark.parametrize(
+    ("message", "judged"),
+    [
+        ("No such task.", "held"),
+        ("Fatal: an exception was thrown, see https://docs.example.com/app/errors/404.", "held"),
+        ("Neither task_id nor out_task_id; select one from the list.", "held"),
+        ('Traceback (most recent call last):\n  File "/srv/app.py", line 3', "broken"),
+        ("null\n\tat com.acme.Cancel.run(Cancel.java:61)", "broken"),
+        ("com.acme.json.MismatchedInputException: no String", "broken"),
+        ("panic: runtime error\n\ngoroutine 7 [running]", "broken"),
+        ("SELECT id FROM tasks WHERE id = 'x'", "broken"),
+        (r"C:\new\app\tasks.cs", "broken"),
+        ("asked keys-3.internal", "broken"),
+    ],
+)
+def test_internals_are_seen_in_a_refusal(message: str, judged: str) -> None:
+    """Whatever JSON makes of its line ends and tabs (ERR-6)."""
+    tale = Tale()
+    tale.cancel({}, answer=(400, {"error": {"message": message, "type": "x", "param": None, "code": "invalid_param"}}))
+    assert tale.judged("ERR-6") == judged
+
+
 def test_a_profile_may_name_another_place() -> None:
     """Where the code stands elsewhere by the profile, the documented envelope is not asked for (R12)."""
     tale = Tale(terms(code_at="/code"))

@@ -32,7 +32,7 @@ _MOST_TEXT: Final = 1 << 16
 _SHORTEST: Final = 3
 _INTERNALS: Final = re.compile(
     r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w.$]+\([\w]+\.(?:java|kt|scala|js|ts|cs|go|py):\d+"
-    r"|\bgoroutine \d+|panic: |SQLSTATE|\bORA-\d{5}"
+    r"|\b(?:[a-z]\w*\.){2,}[A-Z]\w*(?:Exception|Error)\b|\bgoroutine \d+|panic: |SQLSTATE|\bORA-\d{5}"
     r"|\bSELECT\b[^\"]{1,80}\bFROM\b \w|(?i:\bselect\b[^\"]{1,80}\bfrom \w+ (?:where|limit|order by)\b)"
     r"|(?i:\binsert into \w+ ?\(|\bupdate \w+ set \w+ ?=|\bdelete from \w+ where\b)"
     r"|(?:psycopg|sqlalchemy|sqlite3|pymysql|asyncpg)\."
@@ -40,6 +40,8 @@ _INTERNALS: Final = re.compile(
     r"|[A-Z]:\\\\[\w\\\\]+|\b[\w-]+\.(?:internal|local|svc\.cluster\.local|lan)\b|node_modules"
     r"|\.py:\d+|\.go:\d+|\.rs:\d+"
 )
+
+_ESCAPES: Final = re.compile(r'\\(?:\\|"|[nrt])')
 
 
 @check("ERR-1")
@@ -112,7 +114,7 @@ def refusals_show_no_internals(story: Story) -> Iterator[Judgement]:
     for moment in story.cancels:
         if moment.exchange.answer is None or moment.status is None or moment.status < _FIRST_REFUSAL:
             continue
-        text = moment.exchange.answer.content[:_MOST_TEXT].decode(errors="replace").replace('\\"', '"')
+        text = _ESCAPES.sub(_unescaped, moment.exchange.answer.content[:_MOST_TEXT].decode(errors="replace"))
         for value in (urlsplit(moment.exchange.request.url).path, *moment.exchange.request.named.given):
             text = text.replace(str(value), "") if len(str(value)) >= _SHORTEST else text
         found = _INTERNALS.search(text)
@@ -148,6 +150,11 @@ def _others_left_alone(moment: Moment) -> Iterator[Judgement]:
     for task in moment.story.tasks:
         if task.role == moment.role and not moment.may_have_acted(task):
             yield left_alone(moment, task)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """What JSON escapes, as far as it stands between words; a backslash remains two."""
+    return {'"': '"', "\\": escape[0]}.get(escape[0][1], " ")
 
 
 def _refusable(story: Story) -> Iterator[tuple[Moment, list[Refusal]]]:

@@ -15,7 +15,7 @@ from conformance.checks.iso import ENOUGH_LOOKS, ENOUGH_TIMES
 from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, randoms
-from conformance.target.call import Call, by, naming
+from conformance.target.call import Call, by, cancelling, naming
 from conformance.target.credentials import in_the_other_header
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
@@ -92,6 +92,24 @@ def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form) -> None
                 story.cancel(by(Form.OUT_TASK_ID, task), role=task.role)
                 story.look()
         story.cancel(by(form, mine))
+        story.look()
+        story.verify()
+
+
+@pytest.mark.aims("ISO-4", "RACE-5")
+@pytest.mark.stories(2)
+@given(choice=randoms)
+def test_cancelling_what_shares_a_name_at_once(teller: Teller, choice: Random) -> None:
+    """Two keys use one `out_task_id`, and both cancel by it at the same time: each its own task, as many as may be."""
+    turns = teller.most_at_once // 2
+    for other in teller.others():
+        story, shared = teller.story(), fresh_identifier()
+        mine, theirs = story.task(out=shared), story.named(shared, role=other)
+        if theirs is None:
+            raise OutOfReach(f"submit does not take one out_task_id for the keys of owner and {other}")
+        calls = [cancelling(task, Form.OUT_TASK_ID) for task in (mine, theirs) for _ in range(turns)]
+        choice.shuffle(calls)
+        story.at_once(*calls)
         story.look()
         story.verify()
 

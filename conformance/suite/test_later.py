@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _SEEN_LATER: Final = (
     *("IDENT-5", "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7"),
-    *("IDEMP-3", "IDEMP-5", "BILL-1", "BILL-3", "BILL-9", "ISO-2", "ERR-5", "NOTIFY-1", "NOTIFY-2"),
+    *("IDEMP-3", "IDEMP-5", "BILL-1", "BILL-3", "BILL-9", "ISO-2", "AUTH-4", "ERR-5"),
+    *("NOTIFY-1", "NOTIFY-2"),
 )
 _LOOKS: Final = "what is worth another look, and when"
 _IDLE: Final = 0.15

@@ -5,6 +5,7 @@ Most need two processes over one database: a process by itself does one thing at
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,8 @@ from conformance.reference.service import REVOKED, TERMINAL, CancelCall, Documen
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from conformance.reference.store import Store, Task
 
@@ -426,3 +429,29 @@ class HonoursRevokedKeysInOneProcess(Fault, Api):
         """Read the key, by a list that is old here."""
         shown = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         return REVOKED if self.deaf and shown == REVOKED else super().authenticate(headers)
+
+
+class SharesAnswersByName(Fault, Api):
+    """Gives simultaneous cancels by one `out_task_id` one answer, whoever sends them."""
+
+    breaks = ("ISO-4",)
+    also = ("RACE-5", *ACCEPTED, *EFFECTS, *SHAPES, *UNKNOWN)
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._under_way: dict[str, asyncio.Task[Document]] = {}
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Do the same thing once only."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        name = call.body.get("out_task_id")
+        if call.path is not None or not isinstance(name, str):
+            return self.answer_cancel(self.service.cancel(call))
+        if name not in self._under_way:
+            self._under_way[name] = asyncio.create_task(self._in_a_moment(call))
+            self._under_way[name].add_done_callback(lambda _: self._under_way.pop(name))
+        return self.answer_cancel(await asyncio.shield(self._under_way[name]))
+
+    async def _in_a_moment(self, call: CancelCall) -> Document:
+        await asyncio.sleep(_GAP)
+        return self.service.cancel(call)
