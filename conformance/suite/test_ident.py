@@ -53,7 +53,7 @@ _TAKING = ((), (("accept", "*/*"),), (("accept", "application/json, text/plain, 
 
 _TWICE = (
     *((pair, State.PENDING) for pair in ("one task", "two tasks", "first unknown", "second unknown", "none")),
-    *product(("one task", "two tasks"), (State.CANCELLED, State.COMPLETED)),
+    *product(("one task", "two tasks"), (State.RUNNING, State.CANCELLED, State.COMPLETED)),
     ("second unknown", State.COMPLETED),
 )
 """Of two identifiers in one body: what they name, and the state of the first task."""
@@ -66,17 +66,19 @@ _AMONG_OTHERS = (*product(FORMS, (True,), (True, False)), (Form.TASK_ID, False, 
 @pytest.mark.aims("PARITY-1", "PARITY-2", "PARITY-4", "PARITY-5")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
-@given(named=either(), first=either(), fresh=either(), announced=either(), taking=dealt(_TAKING))
+@given(named=either(), first=either(), fresh=either(), announced=either(), again=either(), taking=dealt(_TAKING))
 def test_cancelling_in_each_form(
-    teller: Teller, form: Form, taking: Headers, *, named: bool, first: bool, fresh: bool, announced: bool
+    teller: Teller, form: Form, taking: Headers, *, named: bool, first: bool, fresh: bool, announced: bool, again: bool
 ) -> None:
     """A pending task is cancelled by the form; queried before or not, with an `out_task_id` or without.
 
-    Where there is no body, that is announced by a length of 0, or as in the seed's own example not at all. The caller
-    takes JSON alone, or anything.
+    Its submit was sent once, or once more to the letter, as by a caller who got no answer. Where there is no body, that
+    is announced by a length of 0, or as in the seed's own example not at all. The caller takes JSON alone, or anything.
     """
     story = teller.story()
     task = story.task(out=AUTO if named or form is Form.OUT_TASK_ID else None)
+    if again:
+        story.submit_again(task)
     if first:
         story.query(task, form=form)
     story.cancel(replace(by(form, task), announced=announced, headers=taking), fresh=fresh)
@@ -86,7 +88,7 @@ def test_cancelling_in_each_form(
 
 
 @pytest.mark.aims("IDENT-4", "IDENT-5", "ERR-1", "ERR-2")
-@pytest.mark.stories(10)
+@pytest.mark.stories(12)
 @given(way=dealt(_TWICE), turned=either())
 def test_naming_a_task_twice(teller: Teller, way: tuple[str, State], turned: bool) -> None:
     """Two identifiers in one body, in either order, naming one task, two, or none at all."""

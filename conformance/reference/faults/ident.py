@@ -11,12 +11,12 @@ from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, KEYLESS, MONEY, OTHERS, SHAPES, UNKNOWN
 from conformance.reference.faults.tampering import live_tasks_of, overwrite
 from conformance.reference.refusal import Refused
-from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service
+from conformance.reference.service import IDENTIFIERS, TERMINAL, CancelCall, Document, Identifier, Service
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from conformance.reference.store import Task
+    from conformance.reference.store import Store, Task
 
 _SHORT_WHILE: Final = 500_000
 
@@ -159,6 +159,28 @@ class CancelsOnlyWhatWaitsByOutTaskId(Fault, Service):
         return super().stop(call, task)
 
 
+class MissesTasksSubmittedTwice(Fault, Service):
+    """Shows a task as cancelled that is named by the `out_task_id` of two submits, and lets it go on."""
+
+    breaks = ("IDENT-3", "STATE-3")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._twice: set[str] = set()
+
+    def known(self, draft: Task) -> Task:
+        """Have the name lead to the second submit."""
+        task = super().known(draft)
+        self._twice.add(task.id)
+        return task
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """End what nobody works on."""
+        lost = task.id in self._twice and call.path is None and "out_task_id" in call.body
+        return task._replace(status="cancelled") if lost and task.status not in TERMINAL else super().stop(call, task)
+
+
 # --- IDENT-4, 5: both identifiers ---
 
 
@@ -260,6 +282,20 @@ class RefusesBothButCancelsLater(Fault, Service):
             if task is not None and task.status == "pending" and task.out_id == call.body["out_task_id"]:
                 until = self.now() + _SHORT_WHILE
                 overwrite(self.store, task, starts_at=until, ends_at=until, outcome="cancelled", price=None, due=until)
+        return super().cancel(call)
+
+
+class RefusesBothButEndsWhatRuns(Fault, Service):
+    """Refuses two identifiers with 400 after it has cancelled the task of `task_id`, if it runs."""
+
+    breaks = ("IDENT-5",)
+    also = (*OTHERS, "ERR-1")
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Take it from its worker, then judge."""
+        task = self.find(call.key, Identifier("task_id", call.body["task_id"])) if _names_both(call) else None
+        if task is not None and self.moved(task).status == "running":
+            self.stop(call, self.moved(task))
         return super().cancel(call)
 
 
