@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
 from conformance.report.text import tone
 from conformance.verdict import Verdict
@@ -26,10 +26,11 @@ def badge(summary: Summary) -> str:
     musts = sum(row.requirement.level == "MUST" for row in summary.asked)
     word, colour = _SAID[tone(summary)]
     text = f"{word} {summary.count(Verdict.PASS, 'MUST')}/{musts}"
+    said = escape(f"{_LABEL}: {text}")
     left, right = (round(_PADDING + _LETTER * len(part)) for part in (_LABEL, text))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img"'
-        f" aria-label={quoteattr(f'{_LABEL}: {text}')}><title>{escape(f'{_LABEL}: {text}')}</title>"
+        f' aria-label="{said}"><title>{said}</title>'
         f'<rect width="{left + right}" height="20" rx="3" fill="#444b54"/>'
         f'<path d="M{left} 0h{right - 3}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3h-{right - 3}z" fill="{colour}"/>'
         '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
