@@ -81,7 +81,6 @@ def test_paying_for_a_cancelled_task(teller: Teller, calls: list[Form]) -> None:
 
 
 @pytest.mark.aims("BILL-7", "ISO-7")
-@pytest.mark.quiet(payer="another")
 @pytest.mark.stories(3)
 @given(form=dealt(FORMS), keyless=either())
 def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None:

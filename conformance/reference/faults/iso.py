@@ -396,7 +396,7 @@ class CancelsTheFirstOfThatName(Fault, Service):
     """Finds by `out_task_id` the task that was submitted first, be it another key's."""
 
     breaks = ("ISO-4",)
-    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "PARITY-2", "PARITY-4", "STATE-1", "STATE-3")
+    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "PARITY-2", "PARITY-4", "STATE-1", "STATE-3", "RACE-1")
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Forget that the name is unique per key only."""
@@ -411,7 +411,10 @@ class PrefersLiveTasksOfThatName(Fault, Service):
     """Finds by `out_task_id`, where the caller's own task has ended, the task of another key that lives."""
 
     breaks = ("ISO-4",)
-    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "IDEMP-5", "PARITY-2", "PARITY-4", "STATE-1", "STATE-3", "IDEMP-3")
+    also = (
+        *(*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "IDEMP-3", "IDEMP-5", "PARITY-2", "PARITY-4"),
+        *("STATE-1", "STATE-3", "RACE-1"),
+    )
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Look for something to do."""
