@@ -97,7 +97,7 @@ class TakesZeroForNothing(Fault, Service):
     """Refuses the `out_task_id` "0" with 400, as if none were given, though a task was submitted under it."""
 
     breaks = ("IDENT-3",)
-    also = ACCEPTED
+    also = (*ACCEPTED, "IDENT-10", "ERR-1")
 
     def target(self, call: CancelCall) -> Identifier:
         """Ask whether it is there by whether it counts as true."""
@@ -110,7 +110,7 @@ class BreaksDownOnInheritedNames(Fault, Service):
     """Answers 500 to an identifier that is the name of something that every object has."""
 
     breaks = ("IDENT-10", "ERR-1")
-    also = (*UNKNOWN, "IDENT-13")
+    also = (*UNKNOWN, "IDENT-3", "IDENT-13", "STATE-1")
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Find a function in the place of a task."""
