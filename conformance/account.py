@@ -25,6 +25,10 @@ from conformance.story import OK, Moment, Story
 LEDGER = "the account over the whole run"
 """The title of the story of all tasks of a run; it is judged by what it aims at, the sum, and by nothing else."""
 
+REST = 1.0
+"""Seconds after which nothing of ours moves an account any more that moves it late."""
+
+_LENGTH = 0.1
 _LONGEST = 40
 _MOST_AMOUNTS = 60
 _NOTHING = Decimal(0)
@@ -316,14 +320,31 @@ def noise(story: Story) -> str:
     Consecutive readings with nothing but queries between them are an idle window. A movement in one that is the sum of
     up to three amounts of the story's own tasks, of those that ended last before it, is a late effect of theirs, and no
     noise. So is one of any amount that they may have cost, where it comes whenever cancelled tasks would have ended, at
-    least twice, and at no other time.
+    least twice, and at no other time; and any that follows something of ours, if the account then came to rest.
     """
     for (role, _), series in readings(story).items():
         windows = [Window(first, last) for first, last in pairwise(series) if not _busy(story, first, last)]
         moved = [each for each in windows if abs(each.spent) > each.slack(_NOTHING) and not _is_sum(story, each)]
-        if moved and not (len(moved) >= _COINCIDENCES and all(_may_be_late(story, each) for each in moved)):
+        late = len(moved) >= _COINCIDENCES and all(_may_be_late(story, each) for each in moved)
+        if moved and not late and not _came_to_rest(story, windows, moved):
             return f"the account of {role} moved by {moved[0].spent} credits while nothing of ours was under way"
     return ""
+
+
+def _came_to_rest(story: Story, windows: list[Window], moved: list[Window]) -> bool:
+    """Whether over the whole run the account stood still in the end, and never moved, when ours had long been done."""
+    if story.title != LEDGER:
+        return False  # which is too short to tell
+    after = [each for each in windows if each.first.sent_at >= moved[-1].last.sent_at]
+    return any(_is_rested(story, each) for each in after) and not any(_is_rested(story, each) for each in moved)
+
+
+def _is_rested(story: Story, window: Window) -> bool:
+    """Whether a window of some length begins when what our calls and tasks may do late has surely been done."""
+    told = (each.exchange.ended_at for each in (*story.cancels, *story.probes, *story.submits))
+    ends = (_seen_to_end(story, task, window) for task in story.tasks)
+    last = max((end for end in (*told, *ends) if end <= window.first.sent_at), default=-_NEVER)
+    return window.first.sent_at - last >= REST and window.last.sent_at - window.first.ended_at >= _LENGTH
 
 
 def _may_be_late(story: Story, window: Window) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import conformance
-from conformance.account import LEDGER, charge, noise
+from conformance.account import LEDGER, charge, noise, readings
 from conformance.checks import judgements
 from conformance.exchange import Answer, Exchange
 from conformance.journal import MAIN, Journal, Kept
@@ -284,6 +284,12 @@ class Run:
                 asked = self.asked_for_credits(role)
                 calls.append(partial(self.client.query, self.ledger, role, "task_id", asked))
         abreast(calls, self.breadth)
+
+    @property
+    def is_restless(self) -> bool:
+        """Whether some account moved between the last two times that all were read."""
+        read = readings(self.journal.story(self.ledger, self.terms)).values()
+        return any(len(series) > 1 and series[-1].credits != series[-2].credits for series in read)
 
     def asked_for_credits(self, role: str) -> str:
         """The task id to ask for where only the header is of interest: nobody's, or that of a task long settled.

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from told import INVALID_PARAM, UNAVAILABLE, Tale, showing, terms
 
-from conformance.account import Window, agrees, amount, charge, expected, noise, readings
+from conformance.account import LEDGER, Window, agrees, amount, charge, expected, noise, readings
 from conformance.lawful import Task
+from conformance.story import Story
 
 LATE = "task_01HQX9F2P6Y80080VEX3CRZ8GX"
 
@@ -226,6 +227,33 @@ def test_a_late_effect_of_our_own_is_no_noise(moved: float) -> None:
     assert noise(tale.story) == ""
     tale.left(49.99)
     assert noise(tale.story)
+
+
+@pytest.mark.parametrize(
+    ("title", "read", "excused"),
+    [
+        (LEDGER, [(0.1, 50), (0.3, 57.77), (2.3, 57.77), (2.5, 57.77)], True),
+        (LEDGER, [(0.1, 50), (2.3, 57.77), (2.5, 57.77)], True),
+        (LEDGER, [(0.1, 50), (0.3, 57.77)], False),
+        (LEDGER, [(0.1, 50), (0.3, 57.77), (0.5, 57.77), (0.7, 57.77)], False),
+        (LEDGER, [(0.1, 50), (0.3, 57.77), (2.3, 57.77), (2.35, 57.77)], False),
+        (LEDGER, [(0.1, 50), (0.3, 57.77), (2.3, 57.77), (2.5, 58.77)], False),
+        (LEDGER, [(2.0, 50), (2.3, 57.77), (4.3, 57.77), (4.5, 57.77)], False),
+        ("test_living_at_random", [(0.1, 50), (0.3, 57.77), (2.3, 57.77), (2.5, 57.77)], False),
+    ],
+)
+def test_an_account_that_comes_to_rest_was_moved_by_what_had_been_sent(
+    title: str, read: list[tuple[float, float]], *, excused: bool
+) -> None:
+    """Late refunds of many tasks are nobody else's doing, if over the whole run there is nothing else."""
+    tale = Tale(alone=True)
+    for number in range(5):
+        task = tale.submitted("running")
+        tale.cancel(path=task, answer=showing(task, "cancelled", credits_used=0.01 * number))
+    last = tale.now
+    for after, balance in read:
+        tale.left(balance, sent=last + after)
+    assert (noise(Story(tale.tasks, tale.exchanges, tale.terms, title, alone=True)) == "") is excused
 
 
 @pytest.mark.parametrize("moved", [0.1001, -0.1499])
