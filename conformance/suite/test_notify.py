@@ -15,18 +15,21 @@ from conformance.target.call import by
 if TYPE_CHECKING:
     from conformance.teller import Teller
 
-pytestmark = pytest.mark.listens
+pytestmark = [pytest.mark.listens, pytest.mark.several_keys]
 
 _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 """Each form is the first or the last of any two of them."""
 
 
-@pytest.mark.aims("NOTIFY-1", "NOTIFY-2")
+@pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("running", [False, True])
 @given(forms=dealt(_ROTATIONS), late=either())
 def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, ...], late: bool) -> None:
-    """Of a running and a pending task one is cancelled twice, under three or four streams, and the other once."""
+    """Of a running and a pending task one is cancelled twice, under three or four streams, and the other once.
+
+    Another key tries to cancel that one before.
+    """
     story = teller.story()
     tasks = (story.task_like(State.RUNNING, callback=True), story.task(callback=True))
     task, other = tasks if running else reversed(tasks)
@@ -35,13 +38,14 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
     if late:
         story.listen(task)
     story.cancel(by(forms[1], task))
+    for role in teller.run.order.profile.others:
+        story.cancel(by(forms[2], other), role=role)
     story.cancel(by(forms[2], other))
     story.look()
     story.verify()
 
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
-@pytest.mark.several_keys
 @pytest.mark.stories(1)
 @given(form=dealt(FORMS), early=either())
 def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: bool) -> None:
