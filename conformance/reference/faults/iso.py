@@ -118,7 +118,7 @@ class ForbidsForeignTasks(Fault, Knowing):
     """Answers 403 to the cancel of a foreign task."""
 
     breaks = ("ISO-1", "ISO-3")
-    also = ("ERR-1", *UNKNOWN, *MONEY, *OTHERS)
+    also = ("ERR-1", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Say that it is there."""
@@ -129,7 +129,7 @@ class CallsForeignTasksForbidden(Fault, Knowing):
     """Answers 404 with a code of its own to the cancel of a foreign task."""
 
     breaks = ("ISO-1", "ISO-3")
-    also = ("ERR-1", *UNKNOWN, *MONEY, *OTHERS)
+    also = ("ERR-1", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Hide it in the status only."""
@@ -140,7 +140,7 @@ class CallsForeignTasksInvalid(Fault, Knowing):
     """Answers 400 to the cancel of a foreign task."""
 
     breaks = ("ISO-1", "ISO-3")
-    also = ("ERR-1", *UNKNOWN, *MONEY, *OTHERS)
+    also = ("ERR-1", "ISO-6", *UNKNOWN, *MONEY, *OTHERS)
 
     def meet(self, met: Meeting) -> Document:
         """Blame the identifier."""
