@@ -29,6 +29,8 @@ REST = 1.0
 """Seconds after which nothing of ours moves an account any more that moves it late."""
 
 _LENGTH = 0.1
+"""Seconds that a window lasts at the least in which an account is seen to stand still."""
+
 _LONGEST = 40
 _MOST_AMOUNTS = 60
 _NOTHING = Decimal(0)
@@ -332,9 +334,12 @@ def noise(story: Story) -> str:
 
 
 def _came_to_rest(story: Story, windows: list[Window], moved: list[Window]) -> bool:
-    """Whether over the whole run the account stood still in the end, and never moved, when ours had long been done."""
+    """Whether over the whole run the account stood still in the end, and never moved, when ours had long been done.
+
+    A single story is too short to tell that.
+    """
     if story.title != LEDGER:
-        return False  # which is too short to tell
+        return False
     after = [each for each in windows if each.first.sent_at >= moved[-1].last.sent_at]
     return any(_is_rested(story, each) for each in after) and not any(_is_rested(story, each) for each in moved)
 

@@ -160,10 +160,17 @@ def _take_part(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Choose what the options ask for, seed it, and put last what waits."""
     ours = [item for item in items if isinstance(item, pytest.Function) and _is_ours(item)]
-    if not ours:
-        return
-    order = config.stash.get(ORDER, None) or _order(config)
-    config.stash[ORDER] = order
+    if ours:
+        config.stash[ORDER] = order = config.stash.get(ORDER, None) or _order(config)
+        _arrange(config, order, items, ours)
+    if _is_worker(config) and (order := config.stash.get(ORDER, None)) is not None:
+        from conformance.distributed import tell_places
+
+        tell_places(config, order, [*_places(items, order)])
+
+
+def _arrange(config: pytest.Config, order: Order, items: list[pytest.Item], ours: list[pytest.Function]) -> None:
+    """Take out of `items` those of `ours` that the order does not ask for; the others' stand first."""
     chosen = _chosen([item for item in ours if set(_aims(item)) & set(order.told)], order)
     dropped = [item for item in ours if item not in chosen]
     config.hook.pytest_deselected(items=dropped)
@@ -177,10 +184,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if (progress := config.stash.get(PROGRESS, None)) is not None:
         progress.begin(len(chosen))
     items[:] = others + sorted(chosen, key=lambda item: (_lateness(item), item.get_closest_marker("listens") is None))
-    if _is_worker(config):
-        from conformance.distributed import tell_places
-
-        tell_places(config, order, [*_places(items, order)])
 
 
 @pytest.fixture(scope="session")
@@ -385,15 +388,17 @@ def _places(items: list[pytest.Item], order: Order) -> Iterator[tuple[int, int, 
     """Of each test, in their order: its `Place` in a run of several processes."""
     group, before, everywhere = 0, None, False
     for item in items:
-        function = item.nodeid if item.get_closest_marker("independent") else item.nodeid.partition("[")[0]
+        ours = _is_ours(item)
+        apart = ours and item.get_closest_marker("independent") is not None
+        function = item.nodeid if apart else item.nodeid.partition("[")[0]
         group += function != before
         before = function
-        phase = min(_lateness(item), 3) if _is_ours(item) else 0
-        if item.get_closest_marker("last"):
+        phase = min(_lateness(item), 3) if ours else 0
+        if ours and item.get_closest_marker("last"):
             here = item.get_closest_marker("everywhere") is not None
             everywhere = everywhere or here
             phase = 5 if here else 6 if everywhere else 4
-        yield phase, group, _weight(item, order)
+        yield phase, group, _weight(item, order) if ours else 1.0
 
 
 def _within_depth(item: pytest.Item, order: Order) -> bool:

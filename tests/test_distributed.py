@@ -341,3 +341,30 @@ def test_pytest_by_itself_deals_out_stories_too(far: dict[str, Any], keys: dict[
     with contextlib.closing(Journal.open(tmp_path / "r" / "journal.sqlite")) as journal:
         assert len(tellers(journal)) == 2
         assert journal.live_tasks() == []
+
+
+def test_where_no_test_is_chosen_that_is_said(far: dict[str, Any], keys: dict[str, str], tmp_path: Path) -> None:
+    """In a sentence, and not by the process that deals out what the others found."""
+    run = recorded(tmp_path, "run", *options(far, "-k", "no_such_test", "--jobs", "2"), environ=keys, cwd=tmp_path)
+    assert run.code == 2
+    assert "it chooses no test" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_the_tests_of_others_are_dealt_out_too(keys: dict[str, str], tmp_path: Path) -> None:
+    """Also where they are all that is left; their marks are their own, whatever they are called."""
+    theirs = "import pytest\n@pytest.mark.last\n@pytest.mark.calls\n@pytest.mark.parametrize('n', range(3))\n"
+    (tmp_path / "test_theirs.py").write_text(f"{theirs}def test_theirs(n):\n    pass\n", encoding="utf-8")
+    [python, *_] = suite_command()
+    command = ["--pyargs", "conformance.suite", "test_theirs.py", "-n", "2", "-k", "theirs", "-p", "no:schemathesis"]
+    done = subprocess.run(
+        [python, "-m", "pytest", *command, "--target", str(REFERENCE_PROFILE), "--report-dir", "r"],
+        env=clean_environment(keys),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from conformance.reference.app import Api, json_response
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, EFFECTS, INVALID, KEYLESS, MONEY, OTHERS, SHAPES, UNKNOWN
-from conformance.reference.faults.tampering import live_tasks_of, overwrite
+from conformance.reference.faults.tampering import cancel_at, live_tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, TERMINAL, CancelCall, Document, Identifier, Service
 
@@ -280,8 +280,7 @@ class RefusesBothButCancelsLater(Fault, Service):
         if _names_both(call):
             task = self.find(call.key, Identifier("task_id", call.body["task_id"]))
             if task is not None and task.status == "pending" and task.out_id == call.body["out_task_id"]:
-                until = self.now() + _SHORT_WHILE
-                overwrite(self.store, task, starts_at=until, ends_at=until, outcome="cancelled", price=None, due=until)
+                cancel_at(self.store, task, self.now() + _SHORT_WHILE)
         return super().cancel(call)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from conformance.reference.app import Api, Handler
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, INVALID, MONEY, ODD, OTHERS, SHAPES
-from conformance.reference.faults.tampering import overwrite, tasks_of
+from conformance.reference.faults.tampering import cancel_at, tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import OWNER, CancelCall, Document, Identifier, Service
 
@@ -590,9 +590,7 @@ class CancelsLaterOnPut(Fault, Api):
         if request.method == "PUT":
             task = self.service.find(OWNER, Identifier("task_id", request.url.path.rpartition("/")[2]))
             if task is not None and task.status == "pending":
-                at = self.service.now() + _SHORT_WHILE
-                end = {"starts_at": at, "ends_at": at, "due": at, "outcome": "cancelled", "price": None}
-                overwrite(self.service.store, task, **end)
+                cancel_at(self.service.store, task, self.service.now() + _SHORT_WHILE)
         return super().handler(request)
 
 

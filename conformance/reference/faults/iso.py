@@ -11,7 +11,7 @@ from conformance.reference.app import Api
 from conformance.reference.faults.bill import FEE, take
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import MONEY, OTHERS, UNKNOWN
-from conformance.reference.faults.tampering import overwrite
+from conformance.reference.faults.tampering import cancel_at, overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import TERMINAL, CancelCall, Document, Identifier, Service
 from conformance.reference.store import Task
@@ -223,8 +223,7 @@ class CancelsForeignWorkLater(Fault, Knowing):
     def meet(self, met: Meeting) -> Document:
         """Break the worker's lease, and look at the key."""
         if met.task.status == "running":
-            until = self.now() + _A_WHILE
-            overwrite(self.store, met.task, ends_at=until, due=until, outcome="cancelled", price=None)
+            cancel_at(self.store, met.task, self.now() + _A_WHILE)
         raise met.refusal
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import ACCEPTED, EFFECTS, MONEY, OTHERS, SHAPES
-from conformance.reference.faults.tampering import live_tasks_of, overwrite, tasks_of
+from conformance.reference.faults.tampering import cancel_at, live_tasks_of, overwrite, tasks_of
 from conformance.reference.refusal import Refused
 from conformance.reference.service import IDENTIFIERS, CancelCall, Document, Identifier, Service, named
 
@@ -97,8 +97,7 @@ class CancelsRunningTasksLater(Fault, Service):
         """Tell the worker, and do not wait for it."""
         if task.status != "running":
             return super().stop(call, task)
-        until = self.now() + _SHORT_WHILE
-        return overwrite(self.store, task, outcome="cancelled", price=None, ends_at=until, due=until)
+        return cancel_at(self.store, task, self.now() + _SHORT_WHILE)
 
 
 class RefusesRunningTasks(Fault, Service):
@@ -329,16 +328,7 @@ class CommitsAfterItAnswers(Fault, Service):
         """Leave the writing for later."""
         if task.due is None:
             return task
-        until = self.now() + _SHORT_WHILE
-        overwrite(
-            self.store,
-            task,
-            outcome="cancelled",
-            price=None,
-            starts_at=min(task.starts_at, until),
-            ends_at=until,
-            due=until,
-        )
+        cancel_at(self.store, task, self.now() + _SHORT_WHILE)
         return task._replace(status="cancelled", due=None)
 
 

@@ -33,3 +33,9 @@ def overwrite(store: Store, task: Task, **changes: Any) -> Task:  # noqa: ANN401
     changed = task._replace(**changes)
     store.connection.execute(_OVERWRITE, changed._asdict())
     return changed
+
+
+def cancel_at(store: Store, task: Task, instant: int) -> Task:
+    """Have a live task end as cancelled, for nothing and by itself, at an instant to come; as it is until then."""
+    starts_at = min(task.starts_at, instant)
+    return overwrite(store, task, outcome="cancelled", price=None, starts_at=starts_at, ends_at=instant, due=instant)
