@@ -279,12 +279,20 @@ class Journal:
         return int(row[0])
 
     def begin_exchanges(
-        self, story: int, requests: Sequence[Request], sent_at: float, *, at_most: int, since: float
+        self,
+        story: int,
+        requests: Sequence[Request],
+        sent_at: float,
+        *,
+        at_most: int,
+        since: float,
+        squeeze: bool = True,
     ) -> list[int]:
         """Requests that are about to leave together, and their numbers: none as long as there is no room for them.
 
         There is room while no more than `at_most` are in flight with them, the open streams of all processes among
         them, and nobody waits who came before; what was sent before `since` and never ended is not in flight any more.
+        Where streams leave room for fewer, they leave if they are to `squeeze`, when nothing else is in flight.
 
         Raises:
             RunOver: this process has been dismissed, or its keeper has died.
@@ -297,7 +305,10 @@ class Journal:
         with self.transaction():
             execute = self.connection.execute
             first = execute(_FIRST_WAITING, (sent_at,)).fetchone()
+            fits = len(requests) <= at_most
             [at_most] = execute(f"SELECT {_AT_MOST}", (at_most,)).fetchone()
+            if fits and len(requests) > at_most and not squeeze:
+                return []  # whoever listens must be able to go on
             room = at_most - int(execute(_IN_FLIGHT, (since,)).fetchone()[0])
             if first in {None, (self.teller,)} and (room >= len(requests) or room >= at_most):
                 if first is not None:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -329,6 +330,19 @@ def test_streams_are_in_flight_in_every_process(journal: Journal) -> None:
         assert under_way(two, 1, 3) == []
         journal.bury("gw1", 5.0)
         assert two.streams() == 0
+
+
+def test_simultaneous_calls_wait_for_streams_to_end(journal: Journal) -> None:
+    """And keep nobody from going on meanwhile; at last they leave all the same, when nothing else is in flight."""
+    with contextlib.closing(other_process(journal)) as other:
+        other.listen(1)
+        story = journal.begin_story("one", ())
+        volley = partial(journal.begin_exchanges, story, [request()] * 3, 10.0, at_most=3, since=0.0)
+        assert volley(squeeze=False) == []
+        [number] = under_way(other, 1, 3)
+        assert volley(squeeze=True) == []
+        other.end_exchange(Exchange(number=number, request=request(), sent_at=10.0, ended_at=11.0, lost="lost"))
+        assert len(volley(squeeze=True)) == 3
 
 
 def test_a_stream_waits_for_room_as_a_request_does(journal: Journal) -> None:

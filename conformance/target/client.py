@@ -57,6 +57,9 @@ _GLANCE: Final = 0.002
 _LEASE: Final = 5.0
 """Seconds past its deadline after which an exchange of a process that died is certainly over."""
 
+_STREAMS_LAST: Final = 3.0
+"""Seconds for which simultaneous calls wait for streams to end that were opened while they were made ready."""
+
 _WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
 _NO_LENGTH: Final = ("content-length", "0")
 """How a call without a body says so; the same without it is lawful, and what curl sends."""
@@ -269,11 +272,18 @@ class Client:
         leave at once.
         """
         limits = self._profile.limits
+        asked = time.monotonic()
         while True:
             now = time.monotonic()
-            since = now - limits.timeout - _LEASE
             self.count_streams()
-            begun = self._journal.begin_exchanges(story, requests, now, at_most=limits.in_flight, since=since)
+            begun = self._journal.begin_exchanges(
+                story,
+                requests,
+                now,
+                at_most=limits.in_flight,
+                since=now - limits.timeout - _LEASE,
+                squeeze=now - asked >= _STREAMS_LAST,
+            )
             if begun:
                 for _ in requests:
                     self._keep_rate()
