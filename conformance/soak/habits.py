@@ -31,6 +31,8 @@ _TOGETHER: Final = 3
 _OFTEN: Final = 0.5
 _WIDTH: Final = 0.003
 """Seconds over which calls that are to meet are spread."""
+_SHOTS: Final = 3
+"""How many tasks are aimed at for one that was watched to its end."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,16 @@ def cancelling_while_it_is_submitted(teller: Teller, choice: Random) -> None:
 
 @habit("RACE-2", weight=1)
 def cancelling_as_it_completes(teller: Teller, choice: Random) -> None:
-    """One task is watched to its end, and shows when the next one is to be cancelled, among pollers."""
+    """One task is watched to its end, and shows when the next ones are to be cancelled, among pollers.
+
+    What each of these shows corrects the aim at the next.
+    """
     story = teller.story()
     story.wait(story.begin(State.COMPLETED, variant=0, races="end"))
-    aim = stretch(story.told(), "end")
-    if aim is not None:
+    for _ in range(_SHOTS):
+        aim = stretch(story.told(), "end")
+        if aim is None:
+            break
         task = story.begin(State.COMPLETED, variant=0, races="end")
         born = task.submitted_at or time.monotonic()
         teller.pause(max(0.0, born + choice.uniform(aim.low, aim.high) - time.monotonic()))
