@@ -78,6 +78,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-golden", action="store_true", help="Write the golden texts anew, to be read in git diff.")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where no byte code may lie beside the code, keep it in the cache, or every process we start compiles anew."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and config.cache is not None:
+        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+
+
 BeginRun = Callable[..., tuple[Run, StandIn]]
 Speak = Callable[..., Wire]
 RunSuite = Callable[..., Recorded]
