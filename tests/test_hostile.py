@@ -43,7 +43,7 @@ JUNIT: Final = {
 }
 """The elements of a JUnit report."""
 
-LONGEST: Final = 60.0
+LONGEST: Final = 120.0
 """Seconds that a run may take; its exchanges have 0.2 each."""
 
 BIDI: Final = "\u202e\u2066\u200f"

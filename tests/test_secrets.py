@@ -72,8 +72,12 @@ class Echo(Target):
 
     def __init__(self) -> None:
         super().__init__(answer, honest=10**6)
-        self._count = itertools.count()
         self.told = b""
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """What is no HTTP comes after eight honest answers."""
+        self._count = itertools.count()
 
     def __call__(self, heard: Heard) -> bytes:
         """Answer one request, and echo its headers."""
@@ -146,6 +150,7 @@ def echoed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Echo]:
         ]
         carry_out(folder, suite_command("run", *options, *LIMITS))
         a_replay().write(folder)
+        target.begin_anew()
         there = ["--base-url", server.base_url, "--report-dir", "replayed", *LIMITS]
         assert " steps, told to " in carry_out(folder, suite_command("replay", "replay-ISO-1.json", *there))
         assert "left" in carry_out(folder, suite_command("sweep", "r/journal.sqlite"))
