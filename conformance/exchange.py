@@ -49,6 +49,7 @@ _PLAIN_DEPTH = 16
 _PLAIN_LENGTH = 512
 _PLAIN_BYTES = 4096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_COMMENT = re.compile(r"\A\s*/\*.*?\*/", re.DOTALL)
 _NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -101,7 +102,11 @@ class Request:
 
     @cached_property
     def document(self) -> object:
-        """The JSON value of the body, `ABSENT` without one, `MALFORMED` where it is no JSON."""
+        """The JSON value of the body, `ABSENT` without one, `MALFORMED` where nobody may take it for JSON."""
+        return self._strictly_read if self._strictly_read is not MALFORMED else _more_than_json(self.content or b"")
+
+    @cached_property
+    def _strictly_read(self) -> object:
         return parsed(self.content.removeprefix(_BYTE_ORDER_MARK)) if self.content else ABSENT
 
     @cached_property
@@ -123,10 +128,12 @@ class Request:
 
     @property
     def _oddly_dressed(self) -> bool:
-        """Whether the body comes in a way that is not documented (rulings R18, R19)."""
+        """Whether the body comes in a way that is not documented (rulings R18, R19), or needs a generous reader."""
         kind = next((value for name, value in self.headers if name.lower() == "content-type"), None)
         if not self.content:
             return kind is not None
+        if self._strictly_read is MALFORMED:
+            return self.document is not MALFORMED
         return not _says_json(kind) or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
 
     @property
@@ -288,13 +295,23 @@ def parsed(content: bytes) -> object:
     What is nested deeper than anybody looks is left out, so that no document can exhaust the stack.
     """
     try:
-        return _loaded(content, _LAST_WINS)
+        return _loaded(content.decode(), _LAST_WINS)
     except (ValueError, RecursionError):
         return MALFORMED
 
 
-def _loaded(content: bytes, decoder: json.JSONDecoder) -> object:
-    text = content.decode()
+def _more_than_json(content: bytes) -> object:
+    """The value that a reader finds who takes more than JSON, as readers may and common ones do (RFC 8259, 8.1 and 9).
+
+    That is NaN and infinity, a comment before all else, UTF-16 and UTF-32; `MALFORMED` where it is more than that.
+    """
+    try:
+        return _loaded(_COMMENT.sub("", content.decode(json.detect_encoding(content))), _CONSTANTS_TOO)
+    except (ValueError, RecursionError):
+        return MALFORMED
+
+
+def _loaded(text: str, decoder: json.JSONDecoder) -> object:
     if text.count("[") + text.count("{") > _DEEPEST:
         text = _flattened(text)
     return decoder.decode(text)
@@ -304,10 +321,10 @@ def _first_reading(content: bytes) -> object:
     """The document in which the first value of a doubled key counts; `ABSENT` where no key is doubled."""
     content = content.removeprefix(_BYTE_ORDER_MARK)
     try:
-        _loaded(content, _NONE_DOUBLED)
+        _loaded(content.decode(), _NONE_DOUBLED)
     except _Doubled:
         try:
-            return _loaded(content, _FIRST_WINS)
+            return _loaded(content.decode(), _FIRST_WINS)
         except (ValueError, RecursionError):
             return ABSENT
     except (ValueError, RecursionError):
@@ -378,6 +395,7 @@ def _first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _LAST_WINS = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_refused)
+_CONSTANTS_TOO = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_number)
 _FIRST_WINS, _NONE_DOUBLED = (
     json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_refused, object_pairs_hook=hook)
     for hook in (_first_wins, _none_doubled)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from html import unescape
+from posixpath import normpath
 from typing import Final, Literal
 from urllib.parse import unquote, unquote_plus
 
@@ -130,9 +131,9 @@ class _LookUp:
         if not value:
             return frozenset({Refusal.INVALID_PARAM, Refusal.TASK_NOT_FOUND})  # R4
         exact = self.acts(value, form)
-        if exact or form is not Form.PATH or not value.endswith("/"):
+        if exact or form is not Form.PATH:
             return exact or self.unknown(value, form)
-        return self.acts(value.rstrip("/"), form) | self.unknown(value, form)  # a slash at the end is a router's matter
+        return self.acts(_routed(value), form) | self.unknown(value, form)
 
     def acts(self, value: str, form: Form) -> Effects:
         """The task that a string names to the letter."""
@@ -148,6 +149,14 @@ class _LookUp:
         if ORDINARY.match(value) and (form is Form.OUT_TASK_ID or well_formed(value, self.known)):
             return frozenset({Refusal.TASK_NOT_FOUND})
         return frozenset({Refusal.TASK_NOT_FOUND, Refusal.INVALID_PARAM})
+
+
+def _routed(path: str) -> str:
+    """What is left of a path where a server or a proxy has tidied it up: no slash at the end, no dots, no parameters.
+
+    Many do so with what they have decoded: a fair reading of an odd path (requirement ERR-7; RFC 3986, 3.3 and 5.2.4).
+    """
+    return normpath("/".join(segment.partition(";")[0] for segment in path.split("/")))
 
 
 def well_formed(task_id: str, known: Iterable[str]) -> bool:

@@ -114,10 +114,14 @@ def test_a_cancel_names_what_was_on_the_wire(
         cancel(b'\xef\xbb\xbf{"task_id": "a"}'),
         cancel(b'{"task_id": "a", "x": 1e99999}'),
         cancel(DEEP),
+        cancel(b'{"task_id": "a", "x": NaN}'),
+        cancel(b' /* { */ {"task_id": "a"}'),
+        cancel('{"task_id": "a"}'.encode("utf-16")),
+        cancel('{"task_id": "a"}'.encode("utf-32-be")),
     ],
     ids=[
         *("no type", "another type", "another charset", "doubled", "doubled inside", "NUL", "half", "long", "large"),
-        *("BOM", "huge", "deep"),
+        *("BOM", "huge", "deep", "NaN", "a comment", "UTF-16", "UTF-32"),
     ],
 )
 def test_an_odd_dress_is_seen(request_: Request) -> None:

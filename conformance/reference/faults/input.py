@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import posixpath
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import unquote
 
@@ -363,52 +362,18 @@ class BreaksDownOnUnreadableBodiesBesideAPath(Fault, Api):
             raise
 
 
-class _Respelling(Api):
-    """Reads the id in the path in a way of its own."""
-
-    def handler(self, request: Request) -> Handler:
-        """Read it once more."""
-        handler = super().handler(request)
-        if "task_id" in request.path_params:
-            request.scope["path_params"] = {"task_id": self.respell(request.path_params["task_id"])}
-        return handler
-
-    def respell(self, task_id: str) -> str:
-        """What is taken for the id."""
-        raise NotImplementedError
-
-
-class DecodesThePathTwice(Fault, _Respelling):
+class DecodesThePathTwice(Fault, Api):
     """Decodes the percent codes of the path twice."""
 
     breaks = ("ERR-7",)
     also = ("IDENT-11", *ODD, *INVALID, *OTHERS, "ERR-6")
 
-    def respell(self, task_id: str) -> str:
-        """Decode what the server had decoded."""
-        return unquote(task_id)
-
-
-class FollowsDotsInThePath(Fault, _Respelling):
-    """Takes an encoded slash and two dots for a way through folders."""
-
-    breaks = ("ERR-7", "IDENT-11")
-    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
-
-    def respell(self, task_id: str) -> str:
-        """Tidy the path up."""
-        return posixpath.normpath(task_id) if "/../" in task_id else task_id
-
-
-class CutsParametersOffThePath(Fault, _Respelling):
-    """Takes no notice of what follows a semicolon in the path."""
-
-    breaks = ("ERR-7",)
-    also = ("IDENT-11", *OTHERS, "ERR-6")
-
-    def respell(self, task_id: str) -> str:
-        """Follow an old custom."""
-        return task_id.partition(";")[0]
+    def handler(self, request: Request) -> Handler:
+        """Decode what has been decoded."""
+        handler = super().handler(request)
+        if "task_id" in request.path_params:
+            request.scope["path_params"] = {"task_id": unquote(request.path_params["task_id"])}
+        return handler
 
 
 class ReadsTheTaskIdBehindThePath(Fault, Api):

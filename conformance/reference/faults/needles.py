@@ -464,20 +464,6 @@ class DropsBadBytes(Fault, Repairing):
             return None
 
 
-class ReadsNan(Fault, Repairing):
-    """Acts on a body with a NaN in it."""
-
-    breaks = ("ERR-3",)
-    also = (*MONEY, *KEYLESS, *UNKNOWN, *ODD, *OTHERS, *SHAPES, "ERR-3")
-
-    def repair(self, content: bytes) -> object:
-        """Read more than JSON."""
-        try:
-            return json.loads(content) if b"NaN" in content else None
-        except ValueError:
-            return None
-
-
 class TakesAStringForTheTaskId(Fault, Repairing):
     """Acts on a body that is a string: the task id."""
 

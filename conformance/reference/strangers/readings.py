@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
 
 from conformance.reference.app import Api
 from conformance.reference.refusal import Refused
@@ -155,12 +157,38 @@ class TakesSmallBodiesOnly(Stranger, Api):
         return await super().body(request)
 
 
+class ReadsMoreThanJson(Stranger, Api):
+    """Takes what Python's own reader does, and a comment before it: NaN, UTF-16 (RFC 8259, 9)."""
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Read it strictly, or else leniently."""
+        try:
+            return super().read(request, content)
+        except Refused as refusal:
+            try:
+                document = json.loads(re.sub(rb"\A/\*.*?\*/", b"", content))
+            except (ValueError, RecursionError):
+                raise refusal from None
+            if not isinstance(document, dict):
+                raise
+            return document
+
+
 class ForgivesSlashesAtTheEnd(Stranger, Api):
     """Takes a path with slashes at its end for the one without."""
 
     def path(self, request: Request) -> str:
         """Cut them off."""
         return super().path(request).rstrip("/")
+
+
+class TidiesPathsUp(Stranger, Api):
+    """Decodes a path, and leaves out the dots in it and its parameters, as many a server or proxy does."""
+
+    def path(self, request: Request) -> str:
+        """Decode it, tidy it up, and encode it anew."""
+        segments = unquote(super().path(request), "latin-1").split("/")
+        return quote(normpath("/".join(each.partition(";")[0] for each in segments)), encoding="latin-1")
 
 
 class AsksByGet(Stranger, Api):
