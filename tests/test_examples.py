@@ -135,6 +135,7 @@ def test_every_help_has_an_example(command: str | None) -> None:
     assert [line for line in examples(command) if f"cancel-conformance {command or ''}".strip() in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_an_example_works_as_it_stands(desk: Desk, line: str, tmp_path: Path) -> None:
     """It ends as it should, and nothing in it is unheard of."""

@@ -70,6 +70,7 @@ def folder(tmp_path: Path, smoke: Recorded) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", TYPED, ids=NAMES.get)
 def test_every_command_line_works(page: Path, folder: Path, staging: dict[str, str]) -> None:
     """Typed in the order of the page, in one folder, each ends as the page says."""

@@ -65,6 +65,7 @@ def served(name: str) -> Iterator[dict[str, str]]:
         yield {**environ, "CONFORMANCE_BASE_URL": started["base_url"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVED)
 def test_a_ready_profile_judges_a_lawful_service_as_such(name: str, run_suite: RunSuite, tmp_path: Path) -> None:
     """A copy of it, at smoke depth: nothing is broken, and what needs nothing that it lacks is proven."""
