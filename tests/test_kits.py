@@ -167,6 +167,7 @@ def test_the_component_warns_or_fails_about_what_is_open(workspace: Path, sound:
 # the Jenkins stage
 
 
+@pytest.mark.slow
 def test_the_stage_runs(workspace: Path, sound: dict[str, str]) -> None:
     """It installs nothing where the command is there, judges, and leaves what its publishers look for."""
     environ = {**sound, "WORKSPACE": str(workspace), "CANCEL_TARGET": "staging.toml", "CANCEL_DEPTH": "smoke"}

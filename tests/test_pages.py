@@ -151,6 +151,7 @@ def test_nothing_is_told_of_rows_and_rulings_that_are_gone() -> None:
     assert len(FAULTS) > len(catalogue())
 
 
+@pytest.mark.slow
 def test_exchanges_are_renewed_from_real_runs(tmp_path: Path) -> None:
     """A row's exchanges are taken anew, and those of other rows stay as they were."""
     file = tmp_path / "exchanges.json"
@@ -177,6 +178,7 @@ def test_the_picture_has_every_part_and_no_import_twice() -> None:
     assert essential({("a", "b"), ("b", "c"), ("a", "c")}) == {("a", "b"), ("b", "c")}
 
 
+@pytest.mark.slow
 def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
     """Strictly: every link and every anchor is there, and a page for each row; a broken link would be seen."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
@@ -189,6 +191,7 @@ def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
     assert not list((tmp_path / "site").rglob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_a_broken_link_breaks_the_build(tmp_path: Path) -> None:
     """What is strict about the build is seen to be."""
     for name in ("handbook", "tests", "conformance", "openapi"):

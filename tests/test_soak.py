@@ -229,6 +229,7 @@ def test_a_soak_that_is_cut_off_leaves_nothing_running(
     assert open_exchanges == 0
 
 
+@pytest.mark.slow
 def test_other_machines_join(service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path) -> None:
     """A worker elsewhere takes its users from the master, and each judges what it heard; the account is left alone."""
     with socket.create_server(("127.0.0.1", 0)) as free:
