@@ -153,6 +153,7 @@ def test_a_soak_is_judged_again(sound: Soaked) -> None:
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", _RACES)
 def test_a_fault_of_races_is_seen(fault: str, tmp_path: Path) -> None:
     """What goes wrong only where calls meet is blamed, by its row, and nothing is left running."""
