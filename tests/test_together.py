@@ -151,7 +151,9 @@ def secured(certificate: Path, heard_at: list[float]) -> Iterator[str]:
         with suppress(OSError), context.wrap_socket(plain, server_side=True) as channel:
             received = b""
             while not received.endswith(b"\r\n\r\n"):
-                received += channel.recv(1 << 12)
+                if not (piece := channel.recv(1 << 12)):
+                    return
+                received += piece
             heard_at.append(time.monotonic())
             channel.sendall(SHOWN)
 
