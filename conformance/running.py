@@ -588,7 +588,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
 
     report = io.StringIO()
     path = order.report_dir / "journal.sqlite"
-    arguments = ["--pyargs", "conformance.suite", "-p", "conformance.plugin", "--capture=no"]
+    arguments = ["--pyargs", "conformance.suite", "-p", "conformance.plugin", "--capture=no", "--noconftest"]
     arguments += [f"-pno:{name}" for name in _UNUSED_PLUGINS]
     arguments += ["-p", "xdist.plugin", "-n", str(jobs)] if jobs > 1 else []
     arguments += [
@@ -620,7 +620,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
         elif code == pytest.ExitCode.INTERRUPTED:
             journal.note("interrupted", value=True)
         elif code in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
-            journal.note("our_fault", report.getvalue()[-_LONGEST_TRACE:])
+            journal.note("our_fault", report.getvalue()[-_LONGEST_TRACE:] or f"pytest: {pytest.ExitCode(code).name}")
 
 
 def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from conftest import (
     REFERENCE_PROFILE,
     SMOKE_ROWS,
@@ -31,6 +32,7 @@ from test_suite import TESTS, aims, names
 from told import terms
 
 from conformance.account import estimate
+from conformance.cli import main
 from conformance.depth import DEPTHS
 from conformance.exchange import Operation
 from conformance.journal import Journal
@@ -46,7 +48,7 @@ from conformance.teller import Teller
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import BeginRun
+    from conftest import BeginRun, RunSuite
 
 DEGENERATE = [name for name, made in FAULTS.items() if made.degenerate]
 EVERYWHERE = "IDENT-4,STATE-3,IDEMP-5,PARITY-1,ERR-3,AUTH-2,ISO-1,BILL-7"
@@ -363,6 +365,24 @@ def test_the_journal_of_a_cut_off_run_is_judged(
 def sweeping(journal: Path, folder: Path, *options: str, environ: dict[str, str]) -> Recorded:
     """The command `sweep`, on a journal."""
     return recorded(folder, "sweep", str(journal), *options, environ=environ, cwd=folder)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_tests_of_the_folder_have_no_say(run_suite: RunSuite, tmp_path: Path, jobs: str) -> None:
+    """A run in somebody's checkout loads no conftest of theirs."""
+    (tmp_path / "tests").mkdir()
+    for folder in (tmp_path, tmp_path / "tests"):
+        (folder / "conftest.py").write_text("raise SystemExit('theirs')\n", encoding="utf-8")
+    run = run_suite("run", "--depth", "smoke", "--only", "IDENT-4", "--jobs", jobs)
+    assert run.code == 0, run.stdout + run.stderr
+
+
+def test_a_pytest_that_breaks_down_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it has said nothing on its way: no run that told nothing for that reason ends as if it were open."""
+    monkeypatch.setattr(pytest, "main", lambda *_, **__: pytest.ExitCode.INTERNAL_ERROR)
+    result = CliRunner().invoke(main, ["run", "--only", "IDENT-4", "--jobs", "1", "--report-dir", str(tmp_path / "r")])
+    assert result.exit_code == 4, result.output
+    assert "INTERNAL_ERROR" in result.output
 
 
 def test_what_a_killed_run_has_left_is_swept(
