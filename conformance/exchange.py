@@ -347,7 +347,7 @@ def _flattened(text: str) -> str:
 
 
 def _is_odd(document: object, depth: int = 0) -> bool:
-    """Whether a value is long, deep, or hard to store; identifiers at the top are judged by what they name."""
+    """Whether a value is long, deep, hard to store, or a program's own; identifiers at the top are left to others."""
     if depth > _PLAIN_DEPTH:
         return True
     if isinstance(document, str):
@@ -355,12 +355,18 @@ def _is_odd(document: object, depth: int = 0) -> bool:
     if isinstance(document, Decimal):
         return not document.is_finite() or abs(document.adjusted()) > _PLAIN_LENGTH
     if isinstance(document, dict):
-        return any(
+        return _names_a_prototype(document) or any(
             _is_odd(name, depth + 1) or _is_odd(value, depth + 1)
             for name, value in document.items()
             if depth or not (name in {"task_id", "out_task_id"} and isinstance(value, str))
         )
     return isinstance(document, list) and any(_is_odd(value, depth + 1) for value in document)
+
+
+def _names_a_prototype(document: dict[str, object]) -> bool:
+    """Whether its names are those by which JavaScript finds an object's prototype, which careful readers refuse."""
+    made = document.get("constructor")
+    return "__proto__" in document or (isinstance(made, dict) and "prototype" in made)
 
 
 def _integer(digits: str) -> int | Decimal:

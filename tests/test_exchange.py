@@ -118,10 +118,13 @@ def test_a_cancel_names_what_was_on_the_wire(
         cancel(b' /* { */ {"task_id": "a"}'),
         cancel('{"task_id": "a"}'.encode("utf-16")),
         cancel('{"task_id": "a"}'.encode("utf-32-be")),
+        cancel(b'{"task_id": "a", "__proto__": 1}'),
+        cancel(b'{"task_id": "a", "x": [{"constructor": {"prototype": {}}}]}'),
     ],
     ids=[
         *("no type", "another type", "another charset", "doubled", "doubled inside", "NUL", "half", "long", "large"),
         *("BOM", "huge", "deep", "NaN", "a comment", "UTF-16", "UTF-32"),
+        *("a prototype", "a constructor's prototype"),
     ],
 )
 def test_an_odd_dress_is_seen(request_: Request) -> None:
@@ -136,6 +139,7 @@ def test_an_odd_dress_is_seen(request_: Request) -> None:
         cancel(path_id="a"),
         cancel(),
         cancel(b'{"task_id": "a", "x": [1, {"y": null}]}'),
+        cancel(b'{"task_id": "a", "constructor": "x", "prototype": {"y": 1}}'),
         cancel(b'{"out_task_id": "a\\u0000\\ud83d\\ude00"}'),
         cancel(b'{"task_id": "a"}', headers=(("content-type", "Application/JSON ; charset=utf-8"),)),
         cancel(b'{"task_id": "a"}', headers=(("content-type", 'application/json; profile=x; charset="UTF-8"'),)),

@@ -150,8 +150,9 @@ def _told_apart(calls: list[Moment]) -> Iterator[Judgement]:
     strange = [call for call in calls if call not in there]
     if min(len(there), len(strange)) < ENOUGH_CALLS:
         return
-    for aspect in look(there[0]):
-        mine, theirs = ({look(call)[aspect] for call in group} for group in (there, strange))
+    looks = [[*map(look, group)] for group in (there, strange)]
+    for aspect in looks[0][0]:
+        mine, theirs = ({each[aspect] for each in group} for group in looks)
         if len(mine) == len(theirs) == 1 and mine != theirs:
             wanted = f"the {aspect} of the answers for tasks that do not exist: {theirs.pop()!s:.160}"
             yield broken(there[0], wanted, f"{mine.pop()!s:.160}, each of {len(there)} times")

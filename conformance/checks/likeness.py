@@ -48,12 +48,11 @@ def masked(moment: Moment, text: str) -> str:
 
 def separation(ones: Sequence[Moment], others: Sequence[Moment]) -> str:
     """The first aspect that separates two groups wholly: no value of it is common to both."""
-    for aspect in look(ones[0]):
-        mine = {look(moment)[aspect] for moment in ones}
-        theirs = {look(moment)[aspect] for moment in others}
-        if not mine & theirs:
-            return aspect
-    return ""
+    mine, theirs = [*map(look, ones)], [*map(look, others)]
+    separate = (
+        aspect for aspect in mine[0] if {each[aspect] for each in mine}.isdisjoint(each[aspect] for each in theirs)
+    )
+    return next(separate, "")
 
 
 def switches(ones: Sequence[Moment], others: Sequence[Moment]) -> int:

@@ -174,6 +174,16 @@ class ReadsMoreThanJson(Stranger, Api):
             return document
 
 
+class RefusesNamesOfPrototypes(Stranger, Api):
+    """Refuses a body in which a field has the name of a prototype, as the reader of a framework does by default."""
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Look for the names first."""
+        if re.search(rb'"__proto__"\s*:|"constructor"\s*:\s*\{\s*"prototype"\s*:', content):
+            raise Refused.invalid("The body must not name a prototype.", None)
+        return super().read(request, content)
+
+
 class ForgivesSlashesAtTheEnd(Stranger, Api):
     """Takes a path with slashes at its end for the one without."""
 
