@@ -43,6 +43,7 @@ _SUCCESSES = range(200, 300)
 _REFUSALS = range(400, 500)
 _NOT_NOW = frozenset({408, 429})
 _NO_TASK = frozenset(_REFUSALS) - {408}
+_IDENTIFIERS: Final = frozenset({"task_id", "out_task_id"})
 _LONGEST_INTEGER = 400
 _DEEPEST = 64
 _PLAIN_DEPTH = 16
@@ -113,18 +114,29 @@ class Request:
     def named(self) -> Named:
         """The identifiers that this request carries, and where."""
         if self.operation is Operation.QUERY and not self.content:
-            return self._named({name: values[-1] for name, values in parse_qs(urlsplit(self.url).query).items()})
-        first = _first_reading(self.content) if self.content else ABSENT
+            return self._named(self._asked_behind_the_path)
+        doubled = _first_reading(self.content) if self.content else ABSENT
+        behind = self._asked_behind_the_path if self.path_id is None else {}
+        other = doubled if doubled is not ABSENT else behind if behind.keys() & _IDENTIFIERS else ABSENT
         return self._named(
             self.document,
-            first=None if first is ABSENT else self._named(first),
-            odd=first is not ABSENT or self._oddly_dressed or self._oddly_addressed or self._oddly_filled,
+            otherwise=None if other is ABSENT else self._named(other),
+            odd=other is not ABSENT or self._oddly_dressed or self._oddly_addressed or self._oddly_filled,
         )
+
+    @property
+    def _asked_behind_the_path(self) -> dict[str, object]:
+        return {name: values[-1] for name, values in parse_qs(urlsplit(self.url).query).items()}
 
     @property
     def keyed(self) -> bool:
         """Whether the request carries a valid key."""
         return self.role.partition(":")[0] not in {NOBODY, REVOKED}
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks, its length untold, for which it may be refused (RFC 9110, 15.5.12)."""
+        return any(name.lower() == "transfer-encoding" for name, _ in self.headers)
 
     @property
     def _oddly_dressed(self) -> bool:
@@ -134,6 +146,8 @@ class Request:
             return kind is not None
         if self._strictly_read is MALFORMED:
             return self.document is not MALFORMED
+        if self.chunked:
+            return True
         return not _says_json(kind) or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
 
     @property
@@ -150,19 +164,19 @@ class Request:
     def _oddly_filled(self) -> bool:
         """Whether the body holds what is odd (ruling R18); beside a path its identifiers are fields like any other."""
         beside = self.document if self.path_id is not None and isinstance(self.document, dict) else {}
-        return _is_odd(self.document) or any(_is_odd(beside.get(name)) for name in ("task_id", "out_task_id"))
+        return _is_odd(self.document) or any(_is_odd(beside.get(name)) for name in _IDENTIFIERS)
 
-    def _named(self, document: object, *, first: Named | None = None, odd: bool = False) -> Named:
+    def _named(self, document: object, *, otherwise: Named | None = None, odd: bool = False) -> Named:
         fields = document if isinstance(document, dict) else {}
         return Named(
             path=self.path_id,
             task_id=fields.get("task_id", ABSENT),
             out_task_id=fields.get("out_task_id", ABSENT),
             readable=document is ABSENT or isinstance(document, dict),
-            extra=bool(fields.keys() - {"task_id", "out_task_id"}),
+            extra=bool(fields.keys() - _IDENTIFIERS),
             bare=not self.content and not any(name.lower() == "content-type" for name, _ in self.headers),
             odd=odd,
-            first=first,
+            otherwise=otherwise,
         )
 
 
@@ -170,8 +184,9 @@ class Request:
 class Named:
     """The identifiers of one call: each a JSON value, or `ABSENT`.
 
-    An `odd` call is one that may be refused for its looks alone (rulings R18, R19). Where keys are doubled, `first` is
-    the reading in which the first value counts; these are then the last.
+    An `odd` call is one that may be refused for its looks alone (rulings R18, R19). It may be read `otherwise` where
+    keys are doubled, of which these are the last and those the first, or where a query names a task beside the body:
+    many a framework gives both for one set of parameters.
     """
 
     path: str | None
@@ -181,7 +196,7 @@ class Named:
     extra: bool = False
     bare: bool = False
     odd: bool = False
-    first: Named | None = None
+    otherwise: Named | None = None
 
     @cached_property
     def given(self) -> tuple[object, ...]:
@@ -358,7 +373,7 @@ def _is_odd(document: object, depth: int = 0) -> bool:
         return _names_a_prototype(document) or any(
             _is_odd(name, depth + 1) or _is_odd(value, depth + 1)
             for name, value in document.items()
-            if depth or not (name in {"task_id", "out_task_id"} and isinstance(value, str))
+            if depth or not (name in _IDENTIFIERS and isinstance(value, str))
         )
     return isinstance(document, list) and any(_is_odd(value, depth + 1) for value in document)
 

@@ -78,7 +78,7 @@ def effects(named: Named, role: str, tasks: Iterable[Task]) -> Effects:
     found = _by_path(named, look_up) if named.path is not None else _by_body(named, look_up)
     if named.odd:
         found |= {Refusal.ANY}  # R18, R19
-    return found if named.first is None else found | effects(named.first, role, tasks)
+    return found if named.otherwise is None else found | effects(named.otherwise, role, tasks)
 
 
 def effects_without_key(named: Named, tasks: Iterable[Task]) -> Effects:

@@ -154,3 +154,25 @@ def test_a_refusal_without_a_key_rests_on_the_owners_acceptance() -> None:
     tale.cancel(path=UNKNOWN, role="nobody", answer=INVALID_KEY)
     [finding] = tale.findings("ERR-1")
     assert finding.premises == {("owner", "path")}
+
+
+@pytest.mark.parametrize(
+    ("dress", "answer", "judged"),
+    [
+        ((), (413, b"too large"), "held"),
+        ((), INVALID_PARAM, "broken"),
+        ((("transfer-encoding", "chunked"),), (413, b"too large"), "held"),
+        ((("transfer-encoding", "chunked"),), (411, b"how long?"), "undecided"),
+        ((("transfer-encoding", "chunked"),), INVALID_PARAM, "undecided"),
+        ((("transfer-encoding", "chunked"),), {"status": "cancelled"}, "broken"),
+    ],
+)
+def test_a_large_body_of_untold_length_may_be_refused_for_that(
+    dress: tuple[tuple[str, str], ...], answer: Told, judged: str
+) -> None:
+    """What comes in chunks need not be counted to be refused, but is not acted on (ERR-4)."""
+    tale = Tale()
+    task = tale.submitted(holds=60)
+    told = showing(task, "cancelled") if isinstance(answer, dict) else answer
+    tale.cancel({"task_id": task.task_id, "note": "x" * (1 << 20)}, answer=told, shown=dress)
+    assert tale.judged("ERR-4") == judged

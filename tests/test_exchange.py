@@ -118,13 +118,14 @@ def test_a_cancel_names_what_was_on_the_wire(
         cancel(b' /* { */ {"task_id": "a"}'),
         cancel('{"task_id": "a"}'.encode("utf-16")),
         cancel('{"task_id": "a"}'.encode("utf-32-be")),
+        cancel(b'{"task_id": "a"}', headers=(*JSON, ("transfer-encoding", "chunked"))),
         cancel(b'{"task_id": "a", "__proto__": 1}'),
         cancel(b'{"task_id": "a", "x": [{"constructor": {"prototype": {}}}]}'),
     ],
     ids=[
         *("no type", "another type", "another charset", "doubled", "doubled inside", "NUL", "half", "long", "large"),
         *("BOM", "huge", "deep", "NaN", "a comment", "UTF-16", "UTF-32"),
-        *("a prototype", "a constructor's prototype"),
+        *("chunks", "a prototype", "a constructor's prototype"),
     ],
 )
 def test_an_odd_dress_is_seen(request_: Request) -> None:
@@ -163,8 +164,20 @@ def test_of_a_doubled_key_both_readings_are_kept() -> None:
     """The last value counts, and the first is remembered (R18)."""
     named = cancel(b'{"task_id": "a", "task_id": "b"}').named
     assert named.identifier == "b"
-    assert named.first is not None
-    assert named.first.identifier == "a"
+    assert named.otherwise is not None
+    assert named.otherwise.identifier == "a"
+
+
+def test_what_a_query_names_beside_a_body_is_another_reading() -> None:
+    """Many a framework gives both for one set of parameters; a path decides, whatever stands behind it (R2, ERR-7)."""
+    body = cancel(b'{"task_id": "a"}')
+    asked = replace(body, url=f"{body.url}?task_id=b").named
+    assert (asked.odd, asked.identifier) == (True, "a")
+    assert asked.otherwise is not None
+    assert asked.otherwise.identifier == "b"
+    path = cancel(path_id="a")
+    for request in (replace(body, url=f"{body.url}?force=1"), replace(path, url=f"{path.url}?task_id=b")):
+        assert (request.named.odd, request.named.otherwise) == (True, None)
 
 
 @pytest.mark.parametrize("content", [None, b""])

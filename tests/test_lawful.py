@@ -68,7 +68,7 @@ def lawful(path: str | None = None, role: str = "owner", **fields: Any) -> set[o
         pytest.param({"task_id": A.task_id, "odd": True}, {A, ANY}, id="R19"),
         pytest.param({"odd": True}, {INVALID, ANY}, id="R19 with neither"),
         pytest.param(
-            {"task_id": B.task_id, "odd": True, "first": Named(path=None, task_id=A.task_id)}, {A, B, ANY}, id="R18"
+            {"task_id": B.task_id, "odd": True, "otherwise": Named(path=None, task_id=A.task_id)}, {A, B, ANY}, id="R18"
         ),
         pytest.param({"role": "other", "out_task_id": "render-1"}, {FOREIGN}, id="one's own of two"),
         pytest.param({"role": "other", "path": A.task_id}, {UNFOUND}, id="another's"),

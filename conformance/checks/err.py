@@ -95,8 +95,12 @@ def bodies_too_large_are_refused(story: Story) -> Iterator[Judgement]:
         if moment.unavailable:
             yield unavailable(moment)
             continue
-        large = moment.status == _TOO_LARGE
-        yield held(moment, premises=premises(moment)) if large else broken(moment, "413", answered(moment))
+        if moment.status == _TOO_LARGE:
+            yield held(moment, premises=premises(moment))
+        elif moment.exchange.request.chunked and moment.refused:
+            yield undecided(moment, "a body in chunks may be refused for its untold length, or overlooked")
+        else:
+            yield broken(moment, "413", answered(moment))
 
 
 @check("ERR-5")

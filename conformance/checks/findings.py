@@ -185,7 +185,7 @@ def touches(moment: Moment, task: Task) -> bool:
     request = moment.exchange.request
     if not request.named.readable and _quotes(request.content, task):
         return True
-    readings = [request.named, *([request.named.first] if request.named.first else [])]
+    readings = filter(None, (request.named, request.named.otherwise))
     given = [value for named in readings for value in named.given if isinstance(value, str)]
     return any(
         value == identifier or confusable(value, identifier) for value in given for identifier in task.identifiers

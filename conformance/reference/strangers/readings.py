@@ -174,6 +174,22 @@ class ReadsMoreThanJson(Stranger, Api):
             return document
 
 
+class OverlooksBodiesInChunks(Stranger, Api):
+    """Takes a body for empty whose length is not told, as a gateway to WSGI does that counts on it."""
+
+    async def content(self, request: Request) -> bytes:
+        """Look for the length first."""
+        return await super().content(request) if "content-length" in request.headers else b""
+
+
+class PrefersParametersBehindThePath(Stranger, Api):
+    """Gives what is behind the path and what is in the body for one set of parameters, the path's own before both."""
+
+    async def body(self, request: Request) -> Document:
+        """Put the query over the body."""
+        return await super().body(request) | dict(request.query_params)
+
+
 class RefusesNamesOfPrototypes(Stranger, Api):
     """Refuses a body in which a field has the name of a prototype, as the reader of a framework does by default."""
 
