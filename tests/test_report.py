@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import subprocess
+import time
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -21,6 +25,7 @@ from conformance.journal import Journal
 from conformance.report import summary as folding
 from conformance.report.document import document
 from conformance.report.junit import junit
+from conformance.report.progress import Progress
 from conformance.report.summary import Summary, calls, summarise
 from conformance.report.text import closing, curl, message, messages, overview, table
 from conformance.requirements import catalogue
@@ -409,6 +414,22 @@ def test_hostile_reasons_are_neutral_too(journal: Journal, tmp_path: Path) -> No
 
 
 # what is not judged
+
+
+def test_what_is_left_is_not_guessed_from_the_first_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line tells what was done, and after a twentieth of the tests how long the rest may take."""
+    monkeypatch.setattr(time, "monotonic", iter(range(0, 1000, 10)).__next__)
+    budget = SimpleNamespace(most_tasks=None, tasks=3, credits=Decimal("0.5"))
+    run: Any = SimpleNamespace(budget=budget, journal=SimpleNamespace(count=lambda: 7))
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.begin(40)
+    for family in ("ISO", "ERR", "AUTH"):
+        progress.told(family, run)
+    said = "tests, 7 requests, 3 tasks, 0.5 credits spent or expected"
+    first, second, third = stream.getvalue().splitlines()
+    assert (first, second) == (f"ISO     1 of 40 {said}", f"ERR     2 of 40 {said}")
+    assert re.fullmatch(rf"AUTH    3 of 40 {re.escape(said)}, about \d+ s left", third)
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from conformance.run import Run
 
 _SHORTEST: Final = 1.0
+_ENOUGH: Final = 0.05
+"""The part of all tests that must be told before a guess at the rest is worth reading: the heaviest come first."""
+
 _BLINK: Final = 0.1
 """Seconds between two changes of the live line."""
 
@@ -66,6 +69,6 @@ class Progress:
 
     def _left(self) -> str:
         passed = time.monotonic() - self._started
-        if passed < _SHORTEST or not self._done:
+        if passed < _SHORTEST or self._done <= _ENOUGH * self._total:
             return ""
         return f", about {passed / self._done * (self._total - self._done):.0f} s left"
