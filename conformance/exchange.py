@@ -297,11 +297,12 @@ def _refuses(status: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _says_json(content_type: str | None) -> bool:
-    """Whether a body is declared to be what it is, JSON in UTF-8."""
+    """Whether a body is declared to be what it is, JSON in UTF-8, as everybody spells it: capitals are odd."""
     declared = Message()
     declared["content-type"] = content_type or ""
     encoding = declared.get_content_charset("utf-8")
-    return declared.get_content_type() == "application/json" and encoding in {"utf-8", "utf8"}
+    spelled = (content_type or "").partition(";")[0].strip()
+    return spelled == "application/json" and encoding in {"utf-8", "utf8"}
 
 
 def parsed(content: bytes) -> object:
