@@ -111,7 +111,7 @@ class RefusesOtherContentTypes(Stranger, Api):
     async def body(self, request: Request) -> Document:
         """Judge the content type before the content."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip()
-        if await request.body() and kind != "application/json":
+        if await request.body() and kind != _JSON:
             raise RefusedOtherwise(415, "unsupported_media_type", "Send application/json.")
         return await super().body(request)
 
