@@ -90,6 +90,11 @@ class Handover:
         config.stash[JOURNAL] = self._journal
         self._stash = config.stash
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Cut its trace short, which nobody reads: pytest breaks down where an instruction of CPython is of no line."""
+        excinfo.traceback = excinfo.traceback[:1]
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has told its stories, here or in another process."""
         run = self._stash.get(RUN, None)

@@ -347,6 +347,29 @@ def test_no_interrupt_is_lost_in_the_garbage_collector(
     assert "gc_callback" not in done.stdout
 
 
+def test_an_interrupt_where_the_interpreter_knows_no_line_ends_a_run_in_order(tmp_path: Path) -> None:
+    """CPython has instructions that are of no line, and pytest breaks down over an interrupt at one of them."""
+    program = tmp_path / "interrupted.py"
+    program.write_text(
+        "import sys\nfrom conformance.cli import main\nfrom conformance.teller import Teller\n\n"
+        "def interrupted(*_, **__):\n    raise KeyboardInterrupt\n\n"
+        "interrupted.__code__ = interrupted.__code__.replace(co_linetable=b'')\n"
+        "Teller.story = interrupted\nmain(sys.argv[1:])\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(program), "run", "--only", "IDENT-4", "--jobs", "1", "--report-dir", str(tmp_path / "r")],
+        env=clean_environment({}),
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "broke off" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_journal_of_a_cut_off_run_is_judged(
     cut: dict[signal.Signals, Cut], tmp_path: Path, number: signal.Signals
