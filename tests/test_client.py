@@ -153,6 +153,16 @@ def test_connections_are_kept_alive_and_take_turns(speak: Speak) -> None:
     assert len(set(ports[:4])) == len(set(ports)) == 4
 
 
+def test_what_comes_in_chunks_has_a_connection_of_its_own(speak: Speak) -> None:
+    """Whoever does not read them takes them for the next request on the connection: no other call is to suffer."""
+    wire = speak(always(answer(200, {}, connection="keep-alive")))
+    for call in (Call(raw=b"{}", chunked=True), Call(raw=b"{}")) * 4:
+        wire.client.cancel(1, "owner", call)
+    chunked = {heard.port for heard in wire.server.heard if "transfer-encoding" in heard.headers}
+    assert len(chunked) == 4
+    assert chunked.isdisjoint(heard.port for heard in wire.server.heard if "content-length" in heard.headers)
+
+
 def test_hints_without_an_end_have_one(speak: Speak) -> None:
     """Informational answers are read past, until the deadline."""
     hint = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"

@@ -365,7 +365,8 @@ class Client:
         [number], sent_at = self._begun(story, [shown])
         answer, lost = None, None
         try:
-            answer = self._answer(request, key, self._fresh if fresh else next(self._lanes), sent_at)
+            lane = self._fresh if fresh or request.chunked else next(self._lanes)  # its chunks may be left unread
+            answer = self._answer(request, key, lane, sent_at)
         except _LOST as error:
             lost = self._reason(error)
         ended_at = time.monotonic()
