@@ -297,6 +297,14 @@ class Telling:
             client = self._run.client
             self.named(task.out_task_id, role=task.role, send=lambda role, _: client.submit(self.number, role, body))
 
+    def submit_other_work(self, task: Task) -> bool:
+        """Submit other work under the `out_task_id` of a task, if it has one; whether it was refused, as it should be.
+
+        Raises:
+            OutOfReach: the budget is spent.
+        """
+        return task.out_task_id is None or self.named(task.out_task_id, role=task.role, like=State.RUNNING) is None
+
     def again(self, task: Task, like: State, *, variant: int) -> None:
         """Submit the work of a cancelled task anew, with the parameters of another variant, and wait for it to run.
 

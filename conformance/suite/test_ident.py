@@ -58,6 +58,9 @@ _TWICE = (
 )
 """Of two identifiers in one body: what they name, and the state of the first task."""
 
+_MORE = ("nothing", "the same", "other work")
+"""What is submitted under the `out_task_id` of a task, once it is there."""
+
 _AMONG_OTHERS = (*product(FORMS, (True,), (True, False)), (Form.TASK_ID, False, True), (Form.OUT_TASK_ID, False, False))
 """Of an identifier among unknown fields: the form, whether it names a task, and whether they come first."""
 
@@ -66,19 +69,23 @@ _AMONG_OTHERS = (*product(FORMS, (True,), (True, False)), (Form.TASK_ID, False, 
 @pytest.mark.aims("PARITY-1", "PARITY-2", "PARITY-4", "PARITY-5")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("form", FORMS)
-@given(named=either(), first=either(), fresh=either(), announced=either(), again=either(), taking=dealt(_TAKING))
+@given(named=either(), first=either(), fresh=either(), announced=either(), more=dealt(_MORE), taking=dealt(_TAKING))
 def test_cancelling_in_each_form(
-    teller: Teller, form: Form, taking: Headers, *, named: bool, first: bool, fresh: bool, announced: bool, again: bool
+    teller: Teller, form: Form, taking: Headers, *, named: bool, first: bool, fresh: bool, announced: bool, more: str
 ) -> None:
     """A pending task is cancelled by the form; queried before or not, with an `out_task_id` or without.
 
-    Its submit was sent once, or once more to the letter, as by a caller who got no answer. Where there is no body, that
-    is announced by a length of 0, or as in the seed's own example not at all. The caller takes JSON alone, or anything.
+    Its submit was sent once, or once more to the letter, as by a caller who got no answer, or other work was refused
+    that came under its name. Where there is no body, that is announced by a length of 0, or as in the seed's own
+    example not at all. The caller takes JSON alone, or anything.
     """
     story = teller.story()
     task = story.task(out=AUTO if named or form is Form.OUT_TASK_ID else None)
-    if again:
+    if more == "the same":
         story.submit_again(task)
+    if more == "other work" and not story.submit_other_work(task):
+        story.verify()  # the name is two tasks' now, and submit is not what is judged
+        return
     if first:
         story.query(task, form=form)
     story.cancel(replace(by(form, task), announced=announced, headers=taking), fresh=fresh)

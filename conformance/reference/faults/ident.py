@@ -159,6 +159,31 @@ class CancelsOnlyWhatWaitsByOutTaskId(Fault, Service):
         return super().stop(call, task)
 
 
+class LosesNamesInConflict(Fault, Service):
+    """Finds no task to cancel by an `out_task_id` under which other work was submitted, and refused."""
+
+    breaks = ("IDENT-3", "STATE-1")
+    also = (*ACCEPTED, *EFFECTS, *MONEY)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._contested: set[str | None] = set()
+
+    def known(self, draft: Task) -> Task:
+        """Withdraw the name from both."""
+        try:
+            return super().known(draft)
+        except Refused:
+            self._contested.add(draft.out_id)
+            raise
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Look for the name among those that are not contested."""
+        if call.path is None and call.body.get("out_task_id") in self._contested:
+            raise Refused.unknown_task()
+        return super().stop(call, task)
+
+
 class MissesTasksSubmittedTwice(Fault, Service):
     """Shows a task as cancelled that is named by the `out_task_id` of two submits, and lets it go on."""
 
