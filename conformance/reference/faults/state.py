@@ -369,6 +369,20 @@ class CancelsRunningTwins(CancelsTwins):
         return super().takes_along(task, other) and task.status == self.moved(other).status == "running"
 
 
+class CancelsRunningTwinsLater(Fault, Service):
+    """Cancels, a second after a task that runs, every other one that runs with the same model and params."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *ACCEPTED, *EFFECTS, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Give their worker a moment to notice."""
+        for other in live_tasks_of(self.store, call.key) if task.status == "running" else []:
+            if other.id != task.id and other.work == task.work and self.moved(other).status == "running":
+                cancel_at(self.store, other, self.now() + self.second)
+        return super().stop(call, task)
+
+
 class CancelsTheNextOne(Fault, Service):
     """Cancels the task that was submitted next too."""
 
