@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from conformance.beside import see_it_start
 from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either
@@ -67,4 +68,18 @@ def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: boo
     for role in others:
         story.cancel(by(form, completing), role=role)
     story.query(completing)
+    story.verify()
+
+
+@pytest.mark.aims("NOTIFY-1", "NOTIFY-2")
+@pytest.mark.stories(1)
+@given(form=dealt(FORMS))
+def test_listening_to_work_that_is_broken_off(teller: Teller, form: Form) -> None:
+    """A task that would soon complete is cancelled when it was seen to start, and listened to past that."""
+    story = teller.story()
+    task = story.begin(State.COMPLETED, variant=0, callback=True)
+    story.listen(task)
+    see_it_start(story, task)
+    story.cancel(by(form, task))
+    story.query(task)
     story.verify()

@@ -239,6 +239,17 @@ class TellsCallbacksOfTheNaturalEnd(Fault, _CallingAgain):
         return ended
 
 
+class TellsCallbacksOfWorkThatGoesOn(TellsCallbacksOfTheNaturalEnd):
+    """Tells the callback URL of a task that was cancelled while it ran again when its work is done."""
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Have no worker that reports where the work had not begun."""
+        ended = super().stop(call, task)
+        if task.status == "pending" and ended.status == "cancelled":
+            self.later.pop()
+        return ended
+
+
 class TellsCallbacksAtEveryCancel(Fault, _CallingAgain):
     """Tells the callback URL of a cancelled task again at each further cancel."""
 
