@@ -574,11 +574,13 @@ class Telling:
             self.tasks[task_id] = task
             self._run.journal.keep_task(task)
             self.query(task, form=Form.OUT_TASK_ID if cancel_as is Form.PATH else Form.TASK_ID, fresh=True)
-            if cancel_as is not None and index == 0 and task_id not in kept.lingers:
-                self.cancel(by(cancel_as, task), role=task.role, fresh=True)
-                self.query(task)
-            elif task_id in kept.lingers:
+            if task_id in kept.lingers:
                 self.cancel(by(Form.PATH, task), role=task.role)
+            elif cancel_as is not None and index == 0:
+                self.cancel(by(cancel_as, task), role=task.role, fresh=True)
+            else:
+                continue
+            self.query(task)
         self.stop_listening()
         self._run.told(self._run.client.asked - self._asked_before)
         self.judge()

@@ -150,6 +150,23 @@ def test_two_silent_streams_are_broken_and_one_is_not() -> None:
         assert tale.judged("NOTIFY-1") == verdict
 
 
+def test_silent_streams_of_two_tasks_are_broken_beside_others_that_told() -> None:
+    """As many as there are processes may be told in one of them alone; of two connections not both hang."""
+    tale = Tale()
+    lines = {}
+    for name in ("one", "two"):
+        task = tale.submitted(holds=60)
+        lines[name] = [tale.stream(task), tale.stream(task)]
+        tale.cancel(path=task, answer=showing(task, "cancelled"))
+    for told, _ in lines.values():
+        told.tells("cancelled")
+        told.ends()
+    tale.wait(20)
+    for _, silent in lines.values():
+        silent.ends(GIVEN_UP)
+    assert tale.judged("NOTIFY-1") == "broken"
+
+
 def test_a_stream_beside_one_that_told_may_hang() -> None:
     """The target has told; what became of the other telling is the network's."""
     tale = Tale()

@@ -27,10 +27,10 @@ _AT_ONCE: Final = 1.0
 def streams_end_with_what_cancel_answered(story: Story) -> Iterator[Judgement]:
     """An event stream that was open when the cancel left tells the state that it answered, last of all."""
     for stream in story.streams:
-        answers = [each for each in story.stops_showing(stream.task) if each.state in TERMINAL]
+        answer = _first_answer(story, stream.task)
         last = stream.notices[-1] if stream.notices else stream.end
-        if answers and last is not None:
-            yield _agreed(last, stream.task) or _ends_with(stream, answers[0])
+        if answer is not None and last is not None:
+            yield _agreed(last, stream.task) or _ends_with(stream, answer)
 
 
 @check("NOTIFY-2")
@@ -40,6 +40,11 @@ def callbacks_tell_the_end_once(story: Story) -> Iterator[Judgement]:
         seen = _sightings(story, url.task)
         if seen:
             yield _agreed(seen[0], url.task) or _told_once(url, seen[0])
+
+
+def _first_answer(story: Story, task: Task) -> Moment | None:
+    """The first cancel that showed the task ended."""
+    return next((each for each in story.stops_showing(task) if each.state in TERMINAL), None)
 
 
 def _sightings(story: Story, task: Task) -> list[Moment]:
@@ -90,13 +95,15 @@ def _ends_without(stream: Hearing, end: Notice, answer: Moment, wanted: str) -> 
 
 def _is_alive(stream: Hearing, answer: Moment) -> bool:
     """Whether the silence is the target's: on a line that lives on, or on two of them, which no network lets hang."""
-    others = [each for each in answer.story.streams if each.task == stream.task and each.given_up]
-    silent = [
-        each
-        for each in others
-        if each.is_open_at(answer.exchange.sent_at) and not any(notice.state in TERMINAL for notice in each.told)
-    ]
+    silent = [each for each in answer.story.streams if each.given_up and _is_silent(each, answer.story)]
     return len(silent) > 1 or any(each.exchange.ended_at > answer.exchange.ended_at for each in stream.notices)
+
+
+def _is_silent(stream: Hearing, story: Story) -> bool:
+    """Whether it was open when its task was cancelled, and told no end."""
+    answer = _first_answer(story, stream.task)
+    told = any(notice.state in TERMINAL for notice in stream.told)
+    return answer is not None and not told and stream.is_open_at(answer.exchange.sent_at)
 
 
 def _told_once(url: Hearing, seen: Moment) -> Judgement:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from conformance.verdict import Judgement
 
 _SEEN_LATER: Final = (
-    *("IDENT-5", "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-7"),
+    *("IDENT-5", "STATE-1", "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-6", "STATE-7"),
     *("IDEMP-3", "IDEMP-5", "BILL-1", "BILL-3", "BILL-9", "ISO-2", "AUTH-4", "ERR-5"),
     *("NOTIFY-1", "NOTIFY-2"),
 )
@@ -54,6 +54,8 @@ def test_leaving_tasks(teller: Teller) -> None:
     """
     run = teller.run
     _read_at_rest(teller)
+    if run.order.depth.watch and run.wanted({"STATE-1", "STATE-3", "STATE-6", "BILL-1"}):
+        _leave_a_task_waiting(teller)
     if run.order.depth.watch and run.wanted({"STATE-2", "STATE-7", "BILL-9", "ISO-2"}):
         _leave_a_task_running(teller)
     if run.order.depth.watch and run.wanted({"ISO-2"}):
@@ -94,6 +96,16 @@ def _read_at_rest(teller: Teller) -> None:
         teller.run.read_accounts()
         if not teller.run.is_restless:
             return
+
+
+def _leave_a_task_waiting(teller: Teller) -> None:
+    """Have a task that has waited for some time when it is cancelled."""
+    story = teller.story()
+    with suppress(OutOfReach):
+        task = story.task()
+        story.query(task)
+        story.leave(task)
+    story.verify()
 
 
 def _leave_a_task_running(teller: Teller) -> None:

@@ -75,11 +75,16 @@ def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: boo
 @pytest.mark.stories(1)
 @given(form=dealt(FORMS))
 def test_listening_to_work_that_is_broken_off(teller: Teller, form: Form) -> None:
-    """A task that would soon complete is cancelled when it was seen to start, and listened to past that."""
+    """A task that would soon complete is cancelled when it was seen to start, and listened to past that.
+
+    Another one ends by itself, which shows that the target calls.
+    """
     story = teller.story()
+    other = story.begin(State.FAILED, variant=0, callback=True)
     task = story.begin(State.COMPLETED, variant=0, callback=True)
     story.listen(task)
     see_it_start(story, task)
     story.cancel(by(form, task))
     story.query(task)
+    story.wait(other)
     story.verify()

@@ -318,6 +318,37 @@ class ReadsStaleByOutTaskId(Fault, _Stale):
     fields = ("out_task_id",)
 
 
+class ReadsOldTasksFromAReplica(Fault, Service):
+    """Shows a task that has waited for a second when it is cancelled as it was, for another fifth of a second."""
+
+    breaks = ("STATE-3", "STATE-6")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._made: dict[str, float] = {}
+        self._copies: dict[str, tuple[float, Document]] = {}
+
+    def draft(self, key: str, body: Document) -> Task:
+        """Know when it was made."""
+        task = super().draft(key, body)
+        self._made[task.id] = time.monotonic()
+        return task
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Leave a copy of what is old enough to have been copied."""
+        now = time.monotonic()
+        if task.status == "pending" and now - self._made.get(task.id, now) > 1:
+            self._copies[task.id] = (now + _SHORTLY, self.show(task))
+        return super().stop(call, task)
+
+    def query(self, key: str, body: Document) -> Document:
+        """Prefer the copy while it is the latest."""
+        document = super().query(key, body)
+        until, copy = self._copies.get(document["task_id"], (0.0, document))
+        return copy if time.monotonic() < until else document
+
+
 class CommitsAfterItAnswers(Fault, Service):
     """Answers `cancelled` a fifth of a second before that is true."""
 
