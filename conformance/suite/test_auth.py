@@ -14,7 +14,7 @@ from conformance.lawful import Task
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
-from conformance.target.credentials import in_the_other_header, probes, revoked, strangers
+from conformance.target.credentials import beside, in_the_other_header, probes, revoked, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
@@ -152,6 +152,21 @@ def test_showing_the_key_in_another_way(teller: Teller, way: str, form: Form) ->
     task = story.task()
     story.cancel(by(form, task), credential=probes()[way])
     story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-7")
+@pytest.mark.stories(1)
+@pytest.mark.several_keys
+@given(form=dealt(FORMS))
+def test_showing_two_valid_keys(teller: Teller, form: Form) -> None:
+    """Both headers, each with a key that is valid: the owner's is the one that decides."""
+    profile = teller.run.order.profile
+    story = teller.story()
+    for other in profile.others[:1]:
+        task = story.task()
+        story.cancel(by(form, task), credential=beside(other, profile.secret(other)))
+        story.query(task)
     story.verify()
 
 

@@ -120,17 +120,22 @@ def revoked(header: str) -> tuple[Credential, ...]:
 
 def probes(role: str = "owner") -> Mapping[str, Credential]:
     """The ways that only the surrounding documentation, or HTTP itself, promise; the role is who it should be."""
-
-    def both(header: str, bearer: str) -> list[tuple[str, str]]:
-        return [("x-api-key", header), ("authorization", f"Bearer {bearer}")]
-
     schemes = ("bearer", "BEARER", "bEARER")
     return {
         "x-api-key": _carried(role, "x-api-key", "", str, "$KEY"),
         "authorization": _carried(role, "authorization", "Bearer ", str, "$KEY"),
-        "x-api-key decides for": Credential(role, lambda key: both(key, _UNKNOWN), tuple(both("$KEY", _UNKNOWN))),
+        "x-api-key decides for": Credential(role, lambda key: _both(key, _UNKNOWN), tuple(_both("$KEY", _UNKNOWN))),
         "x-api-key decides against": Credential(
-            f"{NOBODY}:x-api-key", lambda key: both(_UNKNOWN, key), tuple(both(_UNKNOWN, "$KEY"))
+            f"{NOBODY}:x-api-key", lambda key: _both(_UNKNOWN, key), tuple(_both(_UNKNOWN, "$KEY"))
         ),
         **{f"scheme {each}": _carried(role, "authorization", f"{each} ", str, "$KEY") for each in schemes},
     }
+
+
+def beside(other: str, secret: str) -> Credential:
+    """The owner's key in `x-api-key`, which decides, and that of the `other` role, its `secret`, as a bearer."""
+    return Credential("owner", lambda key: _both(key, secret), tuple(_both("$KEY", f"${other.upper()}_KEY")))
+
+
+def _both(header: str, bearer: str) -> list[tuple[str, str]]:
+    return [("x-api-key", header), ("authorization", f"Bearer {bearer}")]

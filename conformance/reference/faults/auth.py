@@ -475,6 +475,20 @@ class PrefersBearer(Fault, Api):
         return super().authenticate(without(headers, "x-api-key") if "authorization" in headers else headers)
 
 
+class PrefersBearerOfTwoValidKeys(Fault, Api):
+    """Asks for a valid `x-api-key`, and then lets a valid key in `Authorization` decide."""
+
+    breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Have the later one overwrite the earlier."""
+        key = super().authenticate(headers)
+        with suppress(Refused):
+            return super().authenticate(without(headers, "x-api-key"))
+        return key
+
+
 class TakesEitherKey(Fault, Api):
     """Lets in whoever shows a valid key in either header."""
 
