@@ -115,14 +115,20 @@ class Request:
         """The identifiers that this request carries, and where."""
         if self.operation is Operation.QUERY and not self.content:
             return self._named(self._asked_behind_the_path)
-        doubled = _first_reading(self.content) if self.content else ABSENT
-        behind = self._asked_behind_the_path if self.path_id is None else {}
-        other = doubled if doubled is not ABSENT else behind if behind.keys() & _IDENTIFIERS else ABSENT
+        other = self._other_reading
         return self._named(
             self.document,
             otherwise=None if other is ABSENT else self._named(other),
             odd=other is not ABSENT or self._oddly_dressed or self._oddly_addressed or self._oddly_filled,
         )
+
+    @property
+    def _other_reading(self) -> object:
+        """What else the identifiers may fairly be read from: a document, or `ABSENT`."""
+        if self.content and (first := _first_reading(self.content)) is not ABSENT:
+            return first
+        asked = self._asked_behind_the_path
+        return asked if self.path_id is None and asked.keys() & _IDENTIFIERS else ABSENT
 
     @property
     def _asked_behind_the_path(self) -> dict[str, object]:
@@ -146,9 +152,8 @@ class Request:
             return kind is not None
         if self._strictly_read is MALFORMED:
             return self.document is not MALFORMED
-        if self.chunked:
-            return True
-        return not _says_json(kind) or len(self.content) > _PLAIN_BYTES or self.content.startswith(_BYTE_ORDER_MARK)
+        large = len(self.content) > _PLAIN_BYTES
+        return self.chunked or large or not _says_json(kind) or self.content.startswith(_BYTE_ORDER_MARK)
 
     @property
     def _oddly_addressed(self) -> bool:
@@ -303,6 +308,11 @@ def _says_json(content_type: str | None) -> bool:
     encoding = declared.get_content_charset("utf-8")
     spelled = (content_type or "").partition(";")[0].strip()
     return spelled == "application/json" and encoding in {"utf-8", "utf8"}
+
+
+def shell_variable(role: str) -> str:
+    """Where a shell has the key of a role other than the owner's: `$OTHER_KEY`."""
+    return "$" + re.sub(r"\W", "_", f"{role}_key").upper()
 
 
 def parsed(content: bytes) -> object:

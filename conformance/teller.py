@@ -298,7 +298,7 @@ class Telling:
             self.named(task.out_task_id, role=task.role, send=lambda role, _: client.submit(self.number, role, body))
 
     def submit_other_work(self, task: Task) -> bool:
-        """Submit other work under the `out_task_id` of a task, if it has one; whether it was refused, as it should be.
+        """Submit other work under the `out_task_id` of a task, if it has one; whether that still names this task alone.
 
         Raises:
             OutOfReach: the budget is spent.
@@ -563,6 +563,8 @@ class Telling:
 
     def look_again(self, kept: Kept, *, cancel_as: Form | None) -> None:
         """Ask again for each of the story's own tasks, cancel the first of them again, and end what lingered.
+
+        What was cancelled is asked for once more.
 
         Raises:
             OutOfReach: the target fell silent.

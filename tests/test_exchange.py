@@ -124,19 +124,8 @@ def test_a_cancel_names_what_was_on_the_wire(
         cancel(b'{"task_id": "a", "x": [{"constructor": {"prototype": {}}}]}'),
     ],
     ids=[
-        *(
-            "no type",
-            "another type",
-            "capitals",
-            "another charset",
-            "doubled",
-            "doubled inside",
-            "NUL",
-            "half",
-            "long",
-            "large",
-        ),
-        *("BOM", "huge", "deep", "NaN", "a comment", "UTF-16", "UTF-32"),
+        *("no type", "another type", "capitals", "another charset", "doubled", "doubled inside"),
+        *("NUL", "half", "long", "large", "BOM", "huge", "deep", "NaN", "a comment", "UTF-16", "UTF-32"),
         *("chunks", "a prototype", "a constructor's prototype"),
     ],
 )

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from conformance.exchange import NOBODY, REVOKED
+from conformance.exchange import NOBODY, REVOKED, shell_variable
 from conformance.report.timeline import timeline
 from conformance.requirements import catalogue
 from conformance.verdict import MUSTS, ExitCode, Verdict
@@ -140,7 +140,7 @@ def _quoted_url(url: str, base_url: str) -> str:
 def _key_of(role: str) -> str:
     """The variable of the shell that stands for the key of a role."""
     name = role.partition(":")[0]
-    return "$KEY" if name in {_OWNER, NOBODY} else "$" + re.sub(r"\W", "_", f"{name}_key").upper()
+    return "$KEY" if name in {_OWNER, NOBODY} else shell_variable(name)
 
 
 def _way(request: Request) -> list[str]:

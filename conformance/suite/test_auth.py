@@ -14,7 +14,7 @@ from conformance.lawful import Task
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
-from conformance.target.credentials import beside, in_the_other_header, probes, revoked, strangers
+from conformance.target.credentials import deciding_over, in_the_other_header, probes, revoked, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_showing_two_valid_keys(teller: Teller, form: Form) -> None:
     story = teller.story()
     for other in profile.others[:1]:
         task = story.task()
-        story.cancel(by(form, task), credential=beside(other, profile.secret(other)))
+        story.cancel(by(form, task), credential=deciding_over(other, profile.secret(other)))
         story.query(task)
     story.verify()
 

@@ -84,7 +84,7 @@ def test_cancelling_in_each_form(
     if more == "the same":
         story.submit_again(task)
     if more == "other work" and not story.submit_other_work(task):
-        story.verify()  # the name is two tasks' now, and submit is not what is judged
+        story.verify()  # the name is two tasks', and submit is not what is judged
         return
     if first:
         story.query(task, form=form)

@@ -118,10 +118,10 @@ def _leave_a_task_running(teller: Teller) -> None:
         task = story.task(State.RUNNING, variant=0)
         for other in teller.run.order.profile.others:
             story.cancel(by(Form.PATH, task), role=other)
+        story.query(task)
         story.leave(task)
         twin = story.task(State.RUNNING, variant=0)
         story.cancel(by(Form.PATH, twin))
-        story.query(task)
     story.verify()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from conformance.exchange import NOBODY, REVOKED
+from conformance.exchange import NOBODY, REVOKED, shell_variable
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ def probes(role: str = "owner") -> Mapping[str, Credential]:
     }
 
 
-def beside(other: str, secret: str) -> Credential:
+def deciding_over(other: str, secret: str) -> Credential:
     """The owner's key in `x-api-key`, which decides, and that of the `other` role, its `secret`, as a bearer."""
-    return Credential("owner", lambda key: _both(key, secret), tuple(_both("$KEY", f"${other.upper()}_KEY")))
+    return Credential("owner", lambda key: _both(key, secret), tuple(_both("$KEY", shell_variable(other))))
 
 
 def _both(header: str, bearer: str) -> list[tuple[str, str]]:

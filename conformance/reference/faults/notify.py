@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
@@ -230,11 +230,12 @@ class TellsCallbacksOfTheNaturalEnd(Fault, _CallingAgain):
     """Tells the callback URL of a cancelled task again when it would have ended by itself."""
 
     breaks = ("NOTIFY-2",)
+    going_on: ClassVar = {"pending", "running"}
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Let the worker report."""
         ended = super().stop(call, task)
-        if task.status not in TERMINAL and ended.status == "cancelled":
+        if task.status in self.going_on and ended.status == "cancelled":
             self.later.append((task.ends_at, task.callback_url or "", self.show(ended) | {"status": task.outcome}))
         return ended
 
@@ -242,12 +243,7 @@ class TellsCallbacksOfTheNaturalEnd(Fault, _CallingAgain):
 class TellsCallbacksOfWorkThatGoesOn(TellsCallbacksOfTheNaturalEnd):
     """Tells the callback URL of a task that was cancelled while it ran again when its work is done."""
 
-    def stop(self, call: CancelCall, task: Task) -> Task:
-        """Have no worker that reports where the work had not begun."""
-        ended = super().stop(call, task)
-        if task.status == "pending" and ended.status == "cancelled":
-            self.later.pop()
-        return ended
+    going_on: ClassVar = {"running"}
 
 
 class TellsCallbacksAtEveryCancel(Fault, _CallingAgain):

@@ -110,8 +110,7 @@ class RefusesOtherContentTypes(Stranger, Api):
 
     async def body(self, request: Request) -> Document:
         """Judge the content type before the content."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip()
-        if await request.body() and kind != _JSON:
+        if await request.body() and _kind(request) != _JSON:
             raise RefusedOtherwise(415, "unsupported_media_type", "Send application/json.")
         return await super().body(request)
 
@@ -197,7 +196,7 @@ class RefusesNamesOfPrototypes(Stranger, Api):
     def read(self, request: Request, content: bytes) -> Document:
         """Look for the names first."""
         if re.search(rb'"__proto__"\s*:|"constructor"\s*:\s*\{\s*"prototype"\s*:', content):
-            raise Refused.invalid("The body must not name a prototype.", None)
+            raise Refused.invalid("The body must not name a prototype.")
         return super().read(request, content)
 
 
@@ -314,4 +313,8 @@ class JudgesTheBodyBeforeTheKey(Stranger, Api):
 
 
 def _is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _JSON
+    return _kind(request).lower() == _JSON
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip()
