@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.target.credentials import probes, strangers
+from conformance.target.credentials import deciding_over, probes, strangers
 from conformance.target.mask import Mask
 
 KEY = "sk-byts-9fX+2q/Lr8&wT_zK4"
@@ -135,3 +135,10 @@ def test_a_long_key_is_masked_whole() -> None:
 def test_texts_with_odd_characters_come_through() -> None:
     """Lone surrogates and whatever else a target sends."""
     assert Mask([KEY]).text(f"\ud800é🎬\0{KEY}") == "\ud800é🎬\0$KEY"
+
+
+def test_a_second_key_goes_by_the_name_of_its_role() -> None:
+    """Of two keys that are shown at once neither stands in what is written down, and a shell can tell them apart."""
+    shown = deciding_over("other-one", OTHER)
+    assert [value for _, value in shown.headers(KEY)] == [KEY, f"Bearer {OTHER}"]
+    assert [value for _, value in shown.masked] == ["$KEY", "Bearer $OTHER_ONE_KEY"]
