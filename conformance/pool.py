@@ -54,10 +54,13 @@ class Pool:
 
     # money
 
-    def book(self, story: int, state: str, price: Decimal | None, admit: Callable[[int, Decimal], None]) -> int:
-        """Count one more task unless `admit`, told the tasks and credits so far, raises; the number of the expense."""
+    def book(self, story: int, state: str, admit: Callable[[int, Decimal], Decimal | None]) -> int:
+        """Count one more task unless `admit` raises; the number of the expense.
+
+        It is told the tasks and credits so far, and says what to expect of this one, if that is known.
+        """
         with self._journal.transaction():
-            admit(*self.totals())
+            price = admit(*self.totals())
             row = self._journal.connection.execute(
                 "INSERT INTO expense (story, state, expected) VALUES (?, ?, ?) RETURNING number",
                 (story, state, None if price is None else _billionths(price)),
@@ -73,11 +76,22 @@ class Pool:
         """No task was made for that expense after all."""
         self._journal.connection.execute("DELETE FROM expense WHERE number = ?", (number,))
 
-    def expect(self, number: int, price: Decimal) -> None:
-        """The price of a task that was just made, where it was not known before."""
-        self._journal.connection.execute(
-            "UPDATE expense SET expected = ? WHERE number = ?", (_billionths(price), number)
-        )
+    def expect(self, number: int, state: str, said: Decimal | None) -> None:
+        """The price of a task that was just made, where it was not known before; the most that was said is remembered.
+
+        Both at once: who sees that a price is not waited for any more sees the price.
+        """
+        with self._journal.transaction():
+            known = self.known_price(state)
+            price = _billionths(said or known or Decimal(0))
+            self._journal.connection.execute("UPDATE expense SET expected = ? WHERE number = ?", (price, number))
+            if said is not None:
+                self.learn(f"price of {state}", str(max(said, known or said)))
+
+    def known_price(self, state: str) -> Decimal | None:
+        """The most that the target said a task by that recipe may cost, if it said anything."""
+        said = self.learned(f"price of {state}")
+        return None if said is None else Decimal(said)
 
     def made(self, number: int, task_id: str) -> None:
         """That expense is for that task; where the target gave out one that it had made before, nothing was spent."""

@@ -117,6 +117,14 @@ def test_the_first_task_of_an_unknown_price_tells_it(budget: MakeBudget) -> None
         budget(credits_="5").admit(1, "running", None)
 
 
+def test_a_price_that_was_told_meanwhile_counts(budget: MakeBudget) -> None:
+    """Whoever did not know it when he asked is admitted at no other."""
+    made = budget(credits_="5")
+    made.price(made.admit(1, "running", None), "running", Decimal(4))
+    with pytest.raises(BudgetSpent, match="may cost 4 credits and 1 of 5 are left"):
+        made.admit(1, "running", None)
+
+
 def test_the_dearest_estimate_is_expected_of_the_next_task(budget: MakeBudget) -> None:
     """Two variants of one recipe may differ in price."""
     made = budget()

@@ -108,7 +108,7 @@ def pays(run: Run, charged: str | None) -> None:
     for role, price in (("owner", charged), ("other", "30")):
         task_id = f"task of {role}"
         run.journal.begin_task(Task(task_id=task_id, out_task_id=None, role=role))
-        run.pool.made(run.pool.book(1, "completed", None, lambda *_: None), task_id)
+        run.pool.made(run.pool.book(1, "completed", lambda *_: None), task_id)
         run.journal.end_task(task_id)
         if price is not None:
             run.pool.charge(task_id, Decimal(price))

@@ -78,10 +78,10 @@ def test_a_silent_target_cannot_be_planned_for(run_suite: RunSuite) -> None:
 def rehearsal(journal: Journal, *prices: tuple[str, str]) -> Journal:
     """A rehearsal in which each story submits one task of a state, and holds one row."""
     shared = journal.begin_story("tasks on the way to their states", ())
-    journal.pool.book(shared, "completed", None, lambda *_: None)
+    journal.pool.book(shared, "completed", lambda *_: None)
     for state, row in prices:
         story = journal.begin_story("a story", [row])
-        number = journal.pool.book(story, state, None, lambda *_: None)
+        number = journal.pool.book(story, state, lambda *_: None)
         task = Task(task_id=f"task_{story}", out_task_id=None, role="owner")
         journal.keep_task(task)
         journal.cast(story, task, own=True)

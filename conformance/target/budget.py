@@ -58,17 +58,15 @@ class Budget:
         give_up = time.monotonic() + self._patience
         while True:
             try:
-                return self._pool.book(story, state, price, self._admission(state, price))
+                return self._pool.book(story, state, self._admission(state, price))
             except _Unpriced as error:
                 if time.monotonic() > give_up:
                     raise BudgetSpent(str(error)) from error
             time.sleep(_GLANCE)
-            price = self.known_price(state) if price is None else price
 
     def known_price(self, state: str) -> Decimal | None:
         """The most that the target said a task by that recipe may cost, if it said anything."""
-        said = self._pool.learned(f"price of {state}")
-        return None if said is None else Decimal(said)
+        return self._pool.known_price(state)
 
     def refuse(self, expense: int) -> None:
         """The target did not take the task."""
@@ -80,28 +78,28 @@ class Budget:
 
     def price(self, expense: int, state: str, said: Decimal | None) -> None:
         """What a task may cost that nobody had named a price for; next time so much is expected."""
-        known = self.known_price(state)
-        self._pool.expect(expense, said or known or Decimal(0))
-        if said is not None:
-            self._pool.learn(f"price of {state}", str(max(said, known or said)))
+        self._pool.expect(expense, state, said)
 
     def settle(self, task_id: str, charged: Decimal) -> None:
         """Replace a task's expected price by what it was charged in the end."""
         self._pool.charge(task_id, charged)
 
-    def _admission(self, state: str, price: Decimal | None) -> Callable[[int, Decimal], None]:
-        def admit(tasks: int, credits_: Decimal) -> None:
+    def _admission(self, state: str, price: Decimal | None) -> Callable[[int, Decimal], Decimal | None]:
+        def admit(tasks: int, credits_: Decimal) -> Decimal | None:
             if self.most_tasks is not None and tasks + 1 > self.most_tasks:
                 raise BudgetSpent(f"the budget of {self.most_tasks} tasks is spent; raise budget.tasks in the profile")
+            expected = self.known_price(state) if price is None else price
             if self.most_credits is None:
-                return
-            if price is None and self._pool.awaits_a_price(state):
+                return expected
+            if expected is None and self._pool.awaits_a_price(state):
                 raise _Unpriced(f"nobody knows what a {state} task costs; write [states.{state}] credits = …")
-            if credits_ + (price or 0) > self.most_credits:
+            if credits_ + (expected or 0) > self.most_credits:
+                left = max(self.most_credits - credits_, Decimal(0))
                 raise BudgetSpent(
-                    f"the next task may cost {price or 0} credits and {max(self.most_credits - credits_, Decimal(0)):f}"
-                    f" of {self.most_credits} are left; raise budget.credits in the profile"
+                    f"the next task may cost {expected or 0} credits and {left:f} of {self.most_credits} are left;"
+                    " raise budget.credits in the profile"
                 )
+            return expected
 
         return admit
 
