@@ -9,7 +9,7 @@ import gc
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -23,6 +23,9 @@ from conformance.depth import DEPTHS
 from conformance.verdict import ExitCode, Gate, Level
 
 if TYPE_CHECKING:
+    from execnet import XSpec
+
+    from conformance.forked import Forked
     from conformance.journal import Journal
     from conformance.payers import Payer
     from conformance.report.progress import Progress
@@ -70,10 +73,11 @@ class Others:
 class Handover:
     """Gives a session what the command line has worked out already."""
 
-    def __init__(self, order: Order, progress: Progress, journal: Journal) -> None:
+    def __init__(self, order: Order, progress: Progress, journal: Journal, forked: Sequence[Forked] = ()) -> None:
         self._order = order
         self._progress = progress
         self._journal = journal
+        self._forked = forked
         self.uncollected = ""
         """What kept a module of the suite from being loaded."""
 
@@ -94,6 +98,15 @@ class Handover:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Cut its trace short, which nobody reads: pytest breaks down where an instruction of CPython is of no line."""
         excinfo.traceback = excinfo.traceback[:1]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, config: pytest.Config, specs: Sequence[XSpec]) -> None:
+        """Have the processes that were forked take part, in the place of new ones."""
+        if self._forked:
+            from conformance.forked import Forks
+
+            session: Any = config.pluginmanager.get_plugin("dsession")
+            session.nodemanager.group = Forks(self._forked, specs)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has told its stories, here or in another process."""
@@ -359,9 +372,12 @@ def _family(item: pytest.Item) -> str:
 def _chosen(items: list[pytest.Function], order: Order) -> list[pytest.Function]:
     """The tests that the depth has, and of every row at least one."""
     within = {item for item in items if _within_depth(item, order)}
-    for row in order.told:
-        aiming = [item for item in items if row in _aims(item) and not item.get_closest_marker("last")]
-        aiming = [item for item in aiming if not item.get_closest_marker("luck")] or aiming
+    aiming_at: dict[str, list[pytest.Function]] = {row: [] for row in order.told}
+    for item in items:
+        for row in () if item.get_closest_marker("last") else aiming_at.keys() & _aims(item):
+            aiming_at[row].append(item)
+    for every in aiming_at.values():
+        aiming = [item for item in every if not item.get_closest_marker("luck")] or every
         if aiming and within.isdisjoint(aiming):
             within.add(min(aiming, key=lambda item: _chance(item, order)))
     return [item for item in items if item in within]

@@ -16,11 +16,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from conformance import forked
 from conformance.account import noise
 from conformance.contract import Contract, ContractError
 from conformance.depth import DEPTHS
@@ -57,7 +57,6 @@ _MOST_IN_FLIGHT: Final = 2000
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
 _UNUSED_PLUGINS: Final = ("cacheprovider", "logging", "threadexception", "unraisableexception")
-_LOADED_MEANWHILE: Final = ("pytest", "conformance.plugin", "conformance.teller", "conformance.strategies")
 _LONGEST_TRACE: Final = 8000
 
 
@@ -500,8 +499,7 @@ def reference_service(
     assert process.stdin is not None  # noqa: S101 - it was asked for
     assert process.stdout is not None  # noqa: S101 - it was asked for
     try:
-        for name in _LOADED_MEANWHILE:
-            import_module(name)
+        forked.load()
         line = process.stdout.readline()
         if not line:
             raise UsageProblem(f"the reference service did not start; see what {' '.join(command[1:])} says")
@@ -586,7 +584,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
 
     from conformance import plugin
 
-    report = io.StringIO()
+    report, mask = io.StringIO(), order.profile.mask
     path = order.report_dir / "journal.sqlite"
     arguments = ["--pyargs", "conformance.suite", "-p", "conformance.plugin", "--capture=no", "--noconftest"]
     arguments += [f"-pno:{name}" for name in _UNUSED_PLUGINS]
@@ -601,19 +599,21 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
         "-q",
     ]
     arguments += ["-k", keyword] if keyword else []
+    processes = forked.fork(jobs) if jobs > 1 else []
     try:
         with (
             _interruptible(),
             contextlib.closing(Journal.create(path)) as journal,
             contextlib.redirect_stdout(report),
         ):
-            handover = plugin.Handover(order, progress, journal)
+            handover = plugin.Handover(order, progress, journal, processes)
             code = pytest.main(arguments, plugins=[handover])
     finally:
         progress.end()
     if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:
         raise UsageProblem(f"-k {keyword}: it chooses no test among those asked for; write part of a test's name")
     with contextlib.closing(Journal.open(path)) as journal:
+        journal.mask = mask.text
         journal.note("keyword", keyword)
         if handover.uncollected:
             journal.note("our_fault", handover.uncollected[-_LONGEST_TRACE:])

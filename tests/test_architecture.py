@@ -25,6 +25,7 @@ LAYERS: Final = (
     (
         "plugin",
         "distributed",
+        "forked",
         "phases",
         "planning",
         "running",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from conformance.account import LEDGER, noise
@@ -111,7 +112,7 @@ class Summary:
         ended = self.notes.get("ended")
         return None if ended is None else float(ended) - float(self.notes.get("started", 0))
 
-    @property
+    @cached_property
     def asked(self) -> list[Row]:
         """The rows that were judged, the worst verdicts first, and of what is broken the plainest."""
         asked = [row for row in self.rows if row.ruling.verdict is not Verdict.PLANNED]

@@ -28,7 +28,6 @@ from conformance.exchange import ABSENT, EVENTS, NOBODY, REVOKED, UNSENT, Answer
 from conformance.target.capacity import MOST_BYTES, MOST_HEADER_BYTES, Capacity, inflated
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
-from conformance.target.mask import Mask
 from conformance.target.patience import pause
 from conformance.target.raw import exchange_bytes, head_bytes
 from conformance.target.stream import Opening
@@ -84,7 +83,7 @@ class Client:
         self._contract = contract
         self._journal = journal
         self._chance = random.Random()  # noqa: S311 - jitter
-        self.mask = Mask(profile.secret(role) for role in profile.keys)
+        self.mask = profile.mask
         """Puts `$KEY` in the place of every key of the run."""
         self._capacity = Capacity()
         self._strangers = strangers(profile.auth.header)

@@ -49,6 +49,12 @@ class Mask:
         return content
 
 
+@cache
+def mask_of(keys: frozenset[str]) -> Mask:
+    """The mask of these keys, made once: that takes long enough for a run's processes to be forked with it."""
+    return Mask(keys)
+
+
 def _patterns(key: str) -> Iterator[bytes]:
     plain = re.escape(key.encode())
     if len(key) < _SHORT:  # it may be any word: it is a key only where it is said to be one
