@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _SUITE: Final = Path(__file__).parent / "suite"
-_MODULES: Final = (
+NEEDED: Final = (
     "xdist.dsession",
     "conformance.distributed",
     *(f"conformance.suite.{path.stem}" for path in sorted(_SUITE.glob("test_*.py"))),
 )
+"""The modules that it takes to tell stories."""
+
 _MODEL: Final = "main_thread_only"
 """Tests run in a process's main thread, where signals arrive: what xdist asks of execnet."""
 
@@ -68,8 +70,8 @@ class Forks(Group):
 
 
 def load() -> None:
-    """Load all that is needed to tell stories."""
-    for name in _MODULES:
+    """Load what it takes to tell stories."""
+    for name in NEEDED:
         import_module(name)
 
 

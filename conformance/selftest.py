@@ -19,6 +19,7 @@ from typing import Final
 import click
 
 from conformance import __version__
+from conformance.forked import NEEDED
 from conformance.reference.faults import FAULTS
 from conformance.reference.strangers import STRANGERS, Company
 from conformance.requirements import catalogue
@@ -34,8 +35,6 @@ _OFTEN: Final = 0.95
 _DEEPEST: Final = "certify"
 _BROKEN: Final = {Verdict.FAIL, Verdict.WARN}
 _OPEN: Final = {Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVABLE}
-_LOADED_ONCE: Final = ["conformance.plugin", "conformance.teller", "conformance.life", "conformance.strategies"]
-"""What every run needs: loaded by the process that all of them are forked from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,7 @@ def judge_ourselves(
     trials: list[Trial] = []
     started = time.monotonic()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LOADED_ONCE)
+    context.set_forkserver_preload(list(NEEDED))  # by the process that all runs are forked from
     with ProcessPoolExecutor(jobs, context, max_tasks_per_child=1) as pool:
         futures = []
         for each in range(seed, seed + times):
