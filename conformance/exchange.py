@@ -51,6 +51,7 @@ _PLAIN_LENGTH = 512
 _PLAIN_BYTES = 4096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COMMENT = re.compile(r"\A\s*/\*.*?\*/", re.DOTALL)
+_HARD_TO_STORE = re.compile("[\0\ud800-\udfff]")
 _NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -106,9 +107,13 @@ class Request:
         """The JSON value of the body, `ABSENT` without one, `MALFORMED` where nobody may take it for JSON."""
         return self._strictly_read if self._strictly_read is not MALFORMED else _more_than_json(self.content or b"")
 
-    @cached_property
+    @property
     def _strictly_read(self) -> object:
-        return parsed(self.content.removeprefix(_BYTE_ORDER_MARK)) if self.content else ABSENT
+        return self._readings[0]
+
+    @cached_property
+    def _readings(self) -> tuple[object, object]:
+        return _both_readings(self.content.removeprefix(_BYTE_ORDER_MARK)) if self.content else (ABSENT, ABSENT)
 
     @cached_property
     def named(self) -> Named:
@@ -125,7 +130,7 @@ class Request:
     @property
     def _other_reading(self) -> object:
         """What else the identifiers may fairly be read from: a document, or `ABSENT`."""
-        if self.content and (first := _first_reading(self.content)) is not ABSENT:
+        if (first := self._readings[1]) is not ABSENT:
             return first
         asked = self._asked_behind_the_path
         return asked if self.path_id is None and asked.keys() & _IDENTIFIERS else ABSENT
@@ -343,19 +348,15 @@ def _loaded(text: str, decoder: json.JSONDecoder) -> object:
     return decoder.decode(text)
 
 
-def _first_reading(content: bytes) -> object:
-    """The document in which the first value of a doubled key counts; `ABSENT` where no key is doubled."""
-    content = content.removeprefix(_BYTE_ORDER_MARK)
+def _both_readings(content: bytes) -> tuple[object, object]:
+    """What `parsed` makes of a body, and the same if the first value of a doubled key counts: `ABSENT` without one."""
     try:
-        _loaded(content.decode(), _NONE_DOUBLED)
+        return _loaded(content.decode(), _NONE_DOUBLED), ABSENT
     except _Doubled:
-        try:
-            return _loaded(content.decode(), _FIRST_WINS)
-        except (ValueError, RecursionError):
-            return ABSENT
+        last = parsed(content)
+        return last, ABSENT if last is MALFORMED else _loaded(content.decode(), _FIRST_WINS)
     except (ValueError, RecursionError):
-        return ABSENT
-    return ABSENT
+        return MALFORMED, ABSENT
 
 
 def _flattened(text: str) -> str:
@@ -377,7 +378,7 @@ def _is_odd(document: object, depth: int = 0) -> bool:
     if depth > _PLAIN_DEPTH:
         return True
     if isinstance(document, str):
-        return len(document) > _PLAIN_LENGTH or any(char == "\0" or "\ud800" <= char <= "\udfff" for char in document)
+        return len(document) > _PLAIN_LENGTH or _HARD_TO_STORE.search(document) is not None
     if isinstance(document, Decimal):
         return not document.is_finite() or abs(document.adjusted()) > _PLAIN_LENGTH
     if isinstance(document, dict):

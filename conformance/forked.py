@@ -12,13 +12,13 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from execnet import Gateway, Group, XSpec
 from execnet.gateway_base import Popen2IO, get_execmodel, init_popen_io, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.process import BaseProcess
 
 _SUITE: Final = Path(__file__).parent / "suite"
@@ -31,6 +31,24 @@ NEEDED: Final = (
 
 _MODEL: Final = "main_thread_only"
 """Tests run in a process's main thread, where signals arrive: what xdist asks of execnet."""
+
+
+_WORDS: Final = 1 << 13
+"""The stack that one call of `with_room` claims: its piece of the interpreter's has room for as much again."""
+
+Result = TypeVar("Result")
+
+
+def with_room(work: Callable[[], Result]) -> Result:
+    """What some work comes to, done within one piece of the interpreter's stack.
+
+    CPython lays its calls on pieces of 16 KiB, and gives one back as soon as the first call on it returns. Where calls
+    go to and fro over an edge, which is a matter of chance, each costs two system calls and new pages.
+    """
+    return work()
+
+
+with_room.__code__ = with_room.__code__.replace(co_stacksize=_WORDS)
 
 
 class Forked(Popen2IO):
@@ -105,4 +123,5 @@ def _serve(heard: int, said: int, ours: Sequence[int]) -> None:
     os.dup2(said, 1)
     os.close(heard)
     os.close(said)
-    serve(init_popen_io(get_execmodel(_MODEL)), id="forked")  # type: ignore[arg-type]  # as execnet calls it itself
+    pipes: Any = init_popen_io(get_execmodel(_MODEL))
+    with_room(lambda: serve(pipes, id="forked"))

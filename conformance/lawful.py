@@ -237,13 +237,23 @@ _NORMAL_FORMS: Final = ("NFC", "NFKC", "NFKD")
 
 def _is_like(pattern: str, text: str) -> bool:
     """Whether `pattern`, by the wildcards of SQL, shells or regular expressions, matches `text`."""
-    if not re.search(r"[%_*?.]", pattern):
+    if not re.search(r"[%_*?.]", pattern) or _differ_at_the_head(pattern, text):
         return False
     head, *parts = ("".join("." if char in "_?." else re.escape(char) for char in part) for part in _literals(pattern))
     # Atomic groups: the first fit of each part is kept, so that no pattern takes long.
     middle = "".join(f"(?>.*?{part})" for part in parts[:-1])
     tail = f".*{parts[-1]}" if parts else ""
     return re.fullmatch(head + middle + tail, text[:_LONG], re.DOTALL | re.IGNORECASE) is not None
+
+
+def _differ_at_the_head(pattern: str, text: str) -> bool:
+    """Whether a plain letter stands against another one before any wildcard for several: what is soon seen."""
+    for mine, theirs in zip(pattern, text, strict=False):
+        if mine in "%*" or not (mine.isascii() and theirs.isascii()):
+            return False
+        if mine not in "_?." and mine.lower() != theirs.lower():
+            return True
+    return False
 
 
 def _literals(pattern: str) -> list[str]:

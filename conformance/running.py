@@ -607,7 +607,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
             contextlib.redirect_stdout(report),
         ):
             handover = plugin.Handover(order, progress, journal, processes)
-            code = pytest.main(arguments, plugins=[handover])
+            code = forked.with_room(lambda: pytest.main(arguments, plugins=[handover]))
     finally:
         progress.end()
     if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:
