@@ -137,7 +137,8 @@ class Request:
 
     @property
     def _asked_behind_the_path(self) -> dict[str, object]:
-        return {name: values[-1] for name, values in parse_qs(urlsplit(self.url).query).items()}
+        asked = parse_qs(urlsplit(self.url).query) if "?" in self.url else {}
+        return {name: values[-1] for name, values in asked.items()}
 
     @property
     def keyed(self) -> bool:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -102,6 +103,7 @@ _LONGEST_WAIT: Final = 60.0
 _BRIEFLY: Final = 0.005
 """Seconds between two looks whether accounts are free."""
 
+_NO_HISTORY: Final = "[]"
 _UNENDED: Final = "the run ended before an answer came"
 
 
@@ -539,9 +541,9 @@ class Journal:
                 wanted=wanted,
                 got=got,
                 why=why,
-                premises=frozenset((role, Form(form)) for role, form in json.loads(premises)),
+                premises=_premises(premises),
                 account=bool(account),
-                history=tuple(json.loads(history)),
+                history=tuple(json.loads(history)) if history != _NO_HISTORY else (),
             )
             yield Counted(story=story, judgement=judgement, times=times)
 
@@ -555,8 +557,7 @@ class Journal:
         rows = self.connection.execute(
             "SELECT DISTINCT premises FROM judgement WHERE outcome = ?", (Outcome.HELD.value,)
         )
-        wanted = {(role, Form(form)) for (premises,) in rows for role, form in json.loads(premises)}
-        return frozenset(wanted - self.accepted())
+        return frozenset[tuple[str, Form]]().union(*(_premises(text) for (text,) in rows)) - self.accepted()
 
     def meetings(self) -> dict[str, int]:
         """How often calls met in the stories of the run, by the ways in which they can."""
@@ -712,7 +713,7 @@ def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:
     )
     exchange = None if judgement.outcome is Outcome.HELD else judgement.exchange
     said = (_storable(judgement.wanted), _storable(judgement.got), _storable(judgement.why))
-    history = json.dumps(judgement.history)
+    history = json.dumps(judgement.history) if judgement.history else _NO_HISTORY
     return (
         story,
         judgement.requirement,
@@ -723,6 +724,12 @@ def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:
         judgement.account,
         history,
     )
+
+
+@lru_cache(maxsize=1024)
+def _premises(text: str) -> frozenset[tuple[str, Form]]:
+    """The premises of a judgement, of which a run has few kinds."""
+    return frozenset((role, Form(form)) for role, form in json.loads(text))
 
 
 def _exchange(row: tuple[Any, ...]) -> Exchange:

@@ -108,6 +108,14 @@ class Handover:
             session: Any = config.pluginmanager.get_plugin("dsession")
             session.nodemanager.group = Forks(self._forked, specs)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self) -> None:
+        """A process has gone: while the last one closes the accounts, what reports need is made ready here."""
+        from conformance.report import forms
+        from conformance.report.page import template
+
+        _ = forms, template()
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has told its stories, here or in another process."""
         run = self._stash.get(RUN, None)

@@ -92,9 +92,9 @@ def stretch(story: Story, step: Step) -> Stretch | None:
 def raced(story: Story, step: Step) -> Iterator[tuple[Moment, Task, bool]]:
     """The first cancel of each task that races a step, and whether it may have met that."""
     where = stretch(story, step)
-    for task in story.tasks:
+    for task in (each for each in story.tasks if each.races == step):
         first = next((each for each in story.cancels if each.certain and each.task is task), None)
-        if task.races == step and first is not None:
+        if first is not None:
             last = first.last_read(task)
             over = last is not None and last.state in _PAST[step]
             yield first, task, where is not None and not over and where.meets(first, task)

@@ -60,7 +60,7 @@ def page(summary: Summary) -> str:
     notes = summary.notes
     base_url = str(notes.get("base_url", ""))
     styles, script = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    return _template().render(
+    return template().render(
         summary=summary,
         notes=notes,
         styles=Markup(styles),  # noqa: S704 - our own file
@@ -94,7 +94,8 @@ def page(summary: Summary) -> str:
 
 
 @cache
-def _template() -> Template:
+def template() -> Template:
+    """The page without a run in it; it takes a while to compile."""
     environment = Environment(
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else neutral(str(value)),
