@@ -41,6 +41,23 @@ ELSEWHERE = """
 sys.platform = "darwin"
 print(json.dumps(fork(2)))
 """
+EDGES = """
+from resource import RUSAGE_SELF, getrusage
+from conformance.forked import with_room
+
+def inner():
+    pass
+
+def faults(depth):
+    if depth:
+        return faults(depth - 1)
+    before = getrusage(RUSAGE_SELF).ru_minflt
+    for _ in range(1000):
+        inner()
+    return getrusage(RUSAGE_SELF).ru_minflt - before
+
+print(json.dumps(max(with_room(lambda: [faults(depth) for depth in range(400)]))))
+"""
 
 
 def said(body: str) -> object:
@@ -69,3 +86,9 @@ class TestOnLinux:
 def test_elsewhere_none_is_forked() -> None:
     """The libraries of other systems may not stand it."""
     assert said(ELSEWHERE) == []
+
+
+def test_work_that_has_room_crosses_no_edge() -> None:
+    """However deep a call is, a thousand calls from there take no new page each."""
+    pytest.importorskip("resource")
+    assert said(EDGES) < 500
