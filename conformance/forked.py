@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
@@ -94,11 +95,11 @@ def load() -> None:
 
 
 def fork(count: int) -> list[Forked]:
-    """So many processes that have it loaded; none where the system's own libraries may not stand a fork.
+    """So many processes that have it loaded; none where the system's own libraries, or other threads, may not stand it.
 
-    To be called while this process has one thread, and no journal or connection open.
+    To be called while no journal or connection is open.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or threading.active_count() > 1:
         return []
     load()
     context = multiprocessing.get_context("fork")

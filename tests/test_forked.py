@@ -41,6 +41,13 @@ ELSEWHERE = """
 sys.platform = "darwin"
 print(json.dumps(fork(2)))
 """
+BESIDE = """
+import threading
+done = threading.Event()
+threading.Thread(target=done.wait).start()
+print(json.dumps(fork(2)))
+done.set()
+"""
 EDGES = """
 from resource import RUSAGE_SELF, getrusage
 from conformance.forked import with_room
@@ -83,9 +90,10 @@ class TestOnLinux:
         assert said(ALONE) == [0, -9]
 
 
-def test_elsewhere_none_is_forked() -> None:
-    """The libraries of other systems may not stand it."""
-    assert said(ELSEWHERE) == []
+@pytest.mark.parametrize("body", [ELSEWHERE, BESIDE], ids=["another system", "another thread"])
+def test_where_it_is_not_safe_none_is_forked(body: str) -> None:
+    """What another thread has locked would stay locked for ever, and libraries of other systems may not stand it."""
+    assert said(body) == []
 
 
 def test_work_that_has_room_crosses_no_edge() -> None:
