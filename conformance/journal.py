@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -392,20 +392,21 @@ class Journal:
 
     def begin_task(self, task: Task) -> None:
         """A task that a submit was answered with: new, unless the submit had been sent before."""
-        row = (_storable(task.task_id), json.dumps(asdict(task)))
+        row = (_storable(task.task_id), json.dumps(vars(task)))
         self.connection.execute("INSERT OR IGNORE INTO task (task_id, record) VALUES (?, ?)", row)
 
     def keep_task(self, task: Task) -> None:
         """A task that the run knows of, or has learned more of."""
         self.connection.execute(
             "INSERT INTO task (task_id, record) VALUES (?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
-            (_storable(task.task_id), json.dumps(asdict(task))),
+            (_storable(task.task_id), json.dumps(vars(task))),
         )
 
     def end_task(self, task_id: str, seen: int = -1) -> None:
         """The task was seen to be terminal, by the exchange of that number: nothing is left running of it."""
-        ended = (seen, _storable(task_id))
-        self.connection.execute("UPDATE task SET ended = ? WHERE task_id = ? AND NOT ended", ended)
+        name = _storable(task_id)
+        if self.connection.execute("SELECT 1 FROM task WHERE task_id = ? AND NOT ended", (name,)).fetchone():
+            self.connection.execute("UPDATE task SET ended = ? WHERE task_id = ? AND NOT ended", (seen, name))
 
     def ends(self) -> list[Exchange]:
         """The exchange of each task that was the first to show its end."""

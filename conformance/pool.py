@@ -139,10 +139,12 @@ class Pool:
     # what was learned of the target
 
     def learn(self, topic: str, value: object) -> None:
-        """Remember a JSON value, for every process of the run."""
-        self._journal.connection.execute(
-            "INSERT OR REPLACE INTO learned VALUES (?, ?)", (_storable(topic), json.dumps(value))
-        )
+        """Remember a JSON value, for every process of the run; what is known already is not written again."""
+        lesson = (_storable(topic), json.dumps(value))
+        if not self._journal.connection.execute(
+            "SELECT 1 FROM learned WHERE topic = ? AND value = ?", lesson
+        ).fetchone():
+            self._journal.connection.execute("INSERT OR REPLACE INTO learned VALUES (?, ?)", lesson)
 
     def learned(self, topic: str) -> Any:  # noqa: ANN401 - any JSON value
         """What was learned, none if nothing was."""

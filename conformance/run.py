@@ -304,11 +304,12 @@ class Run:
     def close_accounts(self) -> list[Judgement]:
         """Judge the account over the whole run: what broke. Others' movements are written down as noise."""
         made = {task.task_id: task for task in self.journal.task_records() if task.submitted_at is not None}
-        for task in made.values():
-            self.journal.cast(self.ledger, task)
         shown = [each for each in self.journal.answered_submits() if _shown_id(each) in made]
-        for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits(), *shown)}:
-            self.journal.retell(self.ledger, number)
+        with self.journal.transaction():
+            for task in made.values():
+                self.journal.cast(self.ledger, task)
+            for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits(), *shown)}:
+                self.journal.retell(self.ledger, number)
         story = self.journal.story(self.ledger, self.terms)
         if moved := noise(story):
             self.journal.note("noise", moved)

@@ -644,8 +644,9 @@ class Telling:
 
     def _cast(self, task: Task, *, own: bool = False) -> None:
         self.tasks[task.task_id] = task
-        self._run.journal.keep_task(task)
-        self._run.journal.cast(self.number, task, own=own)
+        with self._run.journal.transaction():
+            self._run.journal.keep_task(task)
+            self._run.journal.cast(self.number, task, own=own)
 
     def _answered(self, heard: Sequence[Exchange]) -> Exchange:
         last = self._hear(heard)
