@@ -496,6 +496,7 @@ def _settle(function: Any, stories: int) -> None:  # noqa: ANN401 - a property, 
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )(function)
+    function._hypothesis_internal_database_key = b""  # noqa: SLF001 - else made of its source, for no database, each time
     function.hypothesis.inner_test = _Stories(function.hypothesis.inner_test, stories).hearer()
     function.stories = stories
 
