@@ -13,7 +13,7 @@ from hypothesis import given
 from conformance.beside import work_beside
 from conformance.checks.iso import ENOUGH_LOOKS, ENOUGH_TIMES
 from conformance.exchange import Form
-from conformance.states import State
+from conformance.states import TERMINAL, State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, cancelling, naming
 from conformance.target.credentials import in_the_other_header
@@ -40,7 +40,7 @@ _UNKNOWN_EACH = 3
 def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, turned: bool, named: bool) -> None:
     """Another key, in either header, cancels a task in each state and form, and its owner sees nothing of it.
 
-    The task has an `out_task_id` or none.
+    The task has an `out_task_id` or none. One that has ended is cancelled by its owner, too, and by the other again.
     """
     out = AUTO if named or form is Form.OUT_TASK_ID else None
     header = teller.run.order.profile.auth.header
@@ -53,6 +53,8 @@ def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, tur
         story.query(task)
         if state is State.PENDING:
             story.cancel(by(form, task), credential=in_the_other_header(theirs, header))
+        for role in (mine, theirs) if state in TERMINAL else ():
+            story.cancel(by(form, task), role=role)
         own = story.task(role=theirs)
         story.cancel(by(form, own), role=theirs)
         story.query(own)

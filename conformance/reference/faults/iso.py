@@ -31,6 +31,7 @@ _FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
 _WHILE: Final = 0.008
 _A_WHILE: Final = 400_000
 _THIRD: Final = 3
+_TWICE: Final = 2
 
 
 def twins(store: Store, task: Task) -> list[Task]:
@@ -112,6 +113,30 @@ class CancelsForeignTasksWithoutAName(Fault, Knowing):
         if met.task.out_id is None:
             return self.show_cancelled(met.call, self.stop(met.call, met.task))
         raise met.refusal
+
+
+class ReplaysAnswersToAnyKey(Fault, Knowing):
+    """Remembers what it has answered to a cancel twice, and answers so whoever asks."""
+
+    breaks = ("ISO-1",)
+    also = ("ISO-3", "ISO-6", "RACE-5", *OTHERS)
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.answers: dict[Identifier, list[Document]] = {}
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Remember the answer by the call, and not by the key."""
+        document = super().cancel(call)
+        self.answers.setdefault(self.target(call), []).append(document)
+        return document
+
+    def meet(self, met: Meeting) -> Document:
+        """Spare the look-up."""
+        answers = self.answers.get(self.target(met.call), [])
+        if len(answers) < _TWICE:
+            raise met.refusal
+        return answers[-1]
 
 
 class ForbidsForeignTasks(Fault, Knowing):
