@@ -1,6 +1,6 @@
 """Processes that tell stories, forked from this one before anything is open in it, and kept until xdist asks for them.
 
-execnet starts an interpreter for each, in which all that they need is loaded anew: on two processors that is a fifth of
+execnet starts an interpreter for each, in which all that they need is loaded anew: on two processors that is a tenth of
 a smoke run. It still does so where a fork is not safe, and for what takes the place of a process that died.
 """
 
@@ -32,7 +32,6 @@ NEEDED: Final = (
 
 _MODEL: Final = "main_thread_only"
 """Tests run in a process's main thread, where signals arrive: what xdist asks of execnet."""
-
 
 _WORDS: Final = 1 << 13
 """The stack that one call of `with_room` claims: its piece of the interpreter's has room for as much again."""

@@ -111,10 +111,9 @@ class Handover:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self) -> None:
         """A process has gone: while the last one closes the accounts, what reports need is made ready here."""
-        from conformance.report import forms
-        from conformance.report.page import template
+        from conformance.report.forms import prepare
 
-        _ = forms, template()
+        prepare()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has told its stories, here or in another process."""

@@ -13,7 +13,7 @@ from conformance.report.document import document
 from conformance.report.har import har
 from conformance.report.junit import junit
 from conformance.report.markdown import markdown
-from conformance.report.page import page
+from conformance.report.page import page, template
 from conformance.report.sarif import sarif
 from conformance.report.workflow import workflow_commands
 
@@ -35,6 +35,11 @@ TEXTS: Final[Mapping[str, Callable[[Summary], str]]] = {
 
 ALWAYS: Final = {"summary.json": document, "junit.xml": junit, "report.html": page}
 """The files that every run leaves."""
+
+
+def prepare() -> None:
+    """Have at hand what it takes to write: all of it is loaded here, and the page is compiled."""
+    template()
 
 
 def write(form: str, path: Path, summary: Summary, journal: Journal) -> None:
