@@ -11,7 +11,7 @@ from hypothesis import given
 from conformance.checks.auth import ENOUGH_CALLS
 from conformance.exchange import NOBODY, REVOKED, Form
 from conformance.lawful import Task
-from conformance.states import State
+from conformance.states import TERMINAL, State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Call, by, naming
 from conformance.target.credentials import deciding_over, in_the_other_header, probes, revoked, strangers
@@ -36,12 +36,19 @@ _BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}",
 )
 @given(malformed=dealt((Form.PATH, Form.TASK_ID)))
 def test_calling_without_any_key(teller: Teller, state: State, malformed: Form) -> None:
-    """No key, in each form, for a task in each state, for one that does not exist, and for what is no task id."""
+    """No key, in each form, for a task in each state, for one that does not exist, and for what is no task id.
+
+    Where the task has ended, all of it comes again when its owner has cancelled it in each form, too.
+    """
     story = teller.story()
     task = story.task(state)
     credential = teller.run.client.strangers[_NO_KEY]
     story.query(task)
     _call_in_each_form(story, task, credential)
+    if state in TERMINAL:
+        for form in FORMS:
+            story.cancel(by(form, task))
+        _call_in_each_form(story, task, credential)
     story.cancel(naming(malformed, _MALFORMED), credential=credential)
     story.query(task)
     story.verify()

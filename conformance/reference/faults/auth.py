@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
@@ -19,9 +20,12 @@ from conformance.reference.service import KEYS, OWNER, REVOKED, CancelCall, Iden
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
+
+    from conformance.reference.service import Service
 
 UNAUTHORIZED: Final = 401
+_OK: Final = 200
+_TWICE: Final = 2
 _LONGEST_KEY: Final = 255
 _TASK_ID: Final = re.compile("task_[0-9A-Z]{26}")
 _KNOWN: Final = "SELECT 1 FROM tasks WHERE id = ? OR out_id = ?"
@@ -395,6 +399,27 @@ class RefusesTheKeyButStops(Fault, Peeking):
         with suppress(Refused):
             if self.service.look_up(call.key, identifier).status == "running":
                 self.service.cancel(call)
+
+
+class ReplaysAnswersWithoutAKey(Fault, Api):
+    """Answers from memory where a cancel by the path was answered twice, also without a valid key."""
+
+    breaks = ("AUTH-1",)
+    also = ("AUTH-2", "AUTH-3", "AUTH-5", "AUTH-6", "ERR-1", *KEYLESS)
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self.answers: dict[str, list[bytes]] = {}
+
+    async def respond(self, request: Request) -> Response:
+        """Remember the answers by the path alone."""
+        response, path = await super().respond(request), self.path(request)
+        answers = self.answers.setdefault(path, [])
+        if response.status_code == UNAUTHORIZED and len(answers) >= _TWICE:
+            response = Response(answers[-1], media_type="application/json", headers=self.accounting(None))
+        elif response.status_code == _OK and path.startswith("/v1/tasks/cancel/"):
+            answers.append(bytes(response.body))
+        return response
 
 
 class LooksForTheTaskBeforeTheKey(Fault, Peeking):
