@@ -85,8 +85,7 @@ class Moment:
         request = self.exchange.request
         if request.operation is Operation.CANCEL and request.method != "POST":
             return frozenset({Refusal.ANY})  # R13
-        over_at = self._over_at
-        tasks = [task for task in self.story.tasks if task.submitted_at is None or over_at > task.submitted_at]
+        tasks = [task for task in self.story.tasks if not self._was_over_before(task)]
         if not request.keyed:
             return effects_without_key(request.named, tasks)
         found = effects(request.named, self.role, tasks)

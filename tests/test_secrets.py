@@ -23,6 +23,7 @@ from stand_in import KEY, KEYS, OTHER_KEY, Heard, answer, standing_in
 from conformance.life import Cancel, Key, Replay, Submit
 from conformance.reference.service import KEYS as SANDBOX
 from conformance.report.forms import TEXTS
+from conformance.running import Asked, judged
 from conformance.target.credentials import near_misses
 
 if TYPE_CHECKING:
@@ -224,3 +225,17 @@ def test_no_key_is_in_a_trace_of_our_own(tmp_path: Path) -> None:
     assert "it broke while" in said
     (tmp_path / "boom.py").unlink()
     assert leaks(tmp_path) == []
+
+
+def test_no_key_is_in_what_is_said_of_our_own_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where pytest itself breaks down, what it says goes into the journal, but for the keys."""
+
+    def breaks_down(*_: object, **__: object) -> pytest.ExitCode:
+        sys.stdout.write(f"INTERNALERROR> {KEY}")
+        return pytest.ExitCode.INTERNAL_ERROR
+
+    monkeypatch.setattr(pytest, "main", breaks_down)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # so that it is put back: a run sets it
+    asked = Asked(base_url="http://127.0.0.1:9/v1", jobs=1, report_dir=tmp_path)
+    _, summary = judged(asked, {"CONFORMANCE_OWNER_KEY": KEY})
+    assert summary.notes["our_fault"] == "INTERNALERROR> $KEY"
