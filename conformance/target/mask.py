@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from html.entities import html5
 from typing import Final
 
@@ -22,17 +22,25 @@ SHOWN: Final = "$KEY"
 _SHORT: Final = 6
 _LONGEST: Final = 96
 _ALIGNMENTS: Final = (0, 1, 2)
+_BEGINNING: Final = 6
+"""So many characters tell that a key may follow: a text that has no such beginning has no key."""
+
 _BRIEF: Final = 128
 _REMEMBERED: Final = 2048
 """So many brief texts, such as the names of headers, are known to show no key, or how they look without it."""
+
+Spelling = list[bytes]
+"""One way to write a key: the pattern of each character."""
 
 
 class Mask:
     """Knows the keys of one run, and puts `$KEY` in their place."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        patterns = [pattern for key in sorted(set(keys), key=len, reverse=True) if key for pattern in _patterns(key)]
-        self._spellings = [re.compile(pattern) for pattern in patterns]
+        self._keys = sorted({key for key in keys if key}, key=len, reverse=True)
+        spellings = [spelling for key in self._keys for group in _groups(key) for spelling in group]
+        beginnings = dict.fromkeys(b"".join(spelling[:_BEGINNING]) for spelling in spellings)
+        self._beginning = re.compile(b"|".join(beginnings))
         self._remembered = lru_cache(_REMEMBERED)(self._masked)
 
     def content(self, content: bytes) -> bytes:
@@ -44,30 +52,38 @@ class Mask:
         return self.content(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def _masked(self, content: bytes) -> bytes:
-        for spelling in self._spellings:
-            content = spelling.sub(SHOWN.encode(), content)
+        if self._beginning.search(content):
+            for whole in self._wholes:
+                content = whole.sub(SHOWN.encode(), content)
         return content
 
-
-@cache
-def mask_of(keys: frozenset[str]) -> Mask:
-    """The mask of these keys, made once: that takes long enough for a run's processes to be forked with it."""
-    return Mask(keys)
+    @cached_property
+    def _wholes(self) -> list[re.Pattern[bytes]]:
+        """The keys in all their spellings: patterns that take long to compile, for targets that show any."""
+        return [re.compile(pattern) for key in self._keys for pattern in _patterns(key)]
 
 
 def _patterns(key: str) -> Iterator[bytes]:
-    plain = re.escape(key.encode())
     if len(key) < _SHORT:  # it may be any word: it is a key only where it is said to be one
-        yield rb"(?i:(?<=bearer )|(?<=x-api-key: ))" + plain + rb"(?![\w-])"
+        yield rb"(?i:(?<=bearer )|(?<=x-api-key: ))" + re.escape(key.encode()) + rb"(?![\w-])"
+        return
+    text, *codes = ([*dict.fromkeys(map(_mostly, group))] for group in _groups(key))
+    yield b"|".join(text if len(key) >= TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in text])
+    yield from map(b"|".join, codes)
+
+
+def _groups(key: str) -> Iterator[list[Spelling]]:
+    """How a key, and what is nearly the key, may be written: as text, in base64, and in hex."""
+    if len(key) < _SHORT:
+        yield [[re.escape(key.encode())]]
         return
     alike = (key, *near_misses(key))
-    spelled = list(dict.fromkeys(_mostly([_spellings(char) for char in each]) for each in alike))
-    yield b"|".join(spelled if len(key) >= TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in spelled])
-    yield b"|".join(_mostly([_in_base64(char) for char in code]) for each in alike for code in _base64s(each))
-    yield b"|".join(_mostly([_folded(char) for char in each.encode().hex()]) for each in alike)
+    yield [[_spellings(char) for char in each] for each in alike]
+    yield [[_in_base64(char) for char in code] for each in alike for code in _base64s(each)]
+    yield [[_folded(char) for char in each.encode().hex()] for each in alike]
 
 
-def _mostly(characters: list[bytes]) -> bytes:
+def _mostly(characters: Spelling) -> bytes:
     """A key, given the patterns of its characters: of one that tells, its beginning and what is written after it."""
     if len(characters) < TELLING:
         return b"".join(characters)

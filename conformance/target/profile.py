@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, model_validator
 
 from conformance.states import State
-from conformance.target.mask import Mask, mask_of
+from conformance.target.mask import Mask
 from conformance.target.tables import (
     Absent,
     Account,
@@ -118,7 +118,7 @@ class Profile(Table):
     @property
     def mask(self) -> Mask:
         """What takes the keys out of whatever is written or shown."""
-        return mask_of(frozenset(map(self.secret, self.keys)))
+        return Mask(map(self.secret, self.keys))
 
     def account_of(self, role: str) -> str:
         """The name of the account that the key of `role` is on (ruling R23)."""
