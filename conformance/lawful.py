@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -68,20 +68,19 @@ Effect = Acts | Refusal
 Effects = frozenset[Effect]
 
 
-def effects(named: Named, role: str, tasks: Iterable[Task]) -> Effects:
+def effects(named: Named, role: str, tasks: Sequence[Task]) -> Effects:
     """All lawful effects of a cancel that carries the identifiers `named`, sent with the valid key of `role`.
 
     `tasks` are all tasks that may be meant; a string that fits none of them is unknown.
     """
-    tasks = tuple(tasks)
-    look_up = _LookUp([task for task in tasks if task.role == role], [task.task_id for task in tasks])
+    look_up = _LookUp(role, tasks)
     found = _by_path(named, look_up) if named.path is not None else _by_body(named, look_up)
     if named.odd:
         found |= {Refusal.ANY}  # R18, R19
     return found if named.otherwise is None else found | effects(named.otherwise, role, tasks)
 
 
-def effects_without_key(named: Named, tasks: Iterable[Task]) -> Effects:
+def effects_without_key(named: Named, tasks: Sequence[Task]) -> Effects:
     """All lawful effects of a cancel without a valid key: 401, and at the most a refusal for its form (ruling R10).
 
     What is made like the ids of the `tasks` has nothing in its form to be refused for.
@@ -118,10 +117,10 @@ def _by_body(named: Named, look_up: _LookUp) -> Effects:
 
 @dataclass(frozen=True)
 class _LookUp:
-    """What one identifier alone may lead to, for the owner of the tasks `mine`; `known` are all task ids."""
+    """What one identifier alone may lead to, where a key of `role` shows it, and any of the `tasks` may be there."""
 
-    mine: list[Task]
-    known: list[str]
+    role: str
+    tasks: Sequence[Task]
 
     def __call__(self, value: object, form: Form) -> Effects:
         if not isinstance(value, str):
@@ -137,8 +136,8 @@ class _LookUp:
 
     def acts(self, value: str, form: Form) -> Effects:
         """The task that a string names to the letter."""
-        for task in self.mine:
-            if value == (task.out_task_id if form is Form.OUT_TASK_ID else task.task_id):
+        for task in self.tasks:
+            if value == (task.out_task_id if form is Form.OUT_TASK_ID else task.task_id) and task.role == self.role:
                 return frozenset({Acts(task)})
         return frozenset()
 
@@ -146,9 +145,12 @@ class _LookUp:
         """No task matches; what is odd may be refused as odd rather than as unknown (rulings R5, R18)."""
         if not ORDINARY.match(value) and (form is Form.PATH or len(value) > _LONG or not value.isprintable()):
             return frozenset({Refusal.TASK_NOT_FOUND, Refusal.ANY})
-        if ORDINARY.match(value) and (form is Form.OUT_TASK_ID or well_formed(value, self.known)):
+        if ORDINARY.match(value) and (form is Form.OUT_TASK_ID or self._is_well_formed(value)):
             return frozenset({Refusal.TASK_NOT_FOUND})
         return frozenset({Refusal.TASK_NOT_FOUND, Refusal.INVALID_PARAM})
+
+    def _is_well_formed(self, value: str) -> bool:
+        return well_formed(value, (task.task_id for task in self.tasks))
 
 
 def _routed(path: str) -> str:

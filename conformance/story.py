@@ -10,6 +10,7 @@ never blames a lawful implementation for a race that it won.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -85,7 +86,7 @@ class Moment:
         request = self.exchange.request
         if request.operation is Operation.CANCEL and request.method != "POST":
             return frozenset({Refusal.ANY})  # R13
-        tasks = [task for task in self.story.tasks if not self._was_over_before(task)]
+        tasks = self.story.tasks_before(self._over_at)
         if not request.keyed:
             return effects_without_key(request.named, tasks)
         found = effects(request.named, self.role, tasks)
@@ -100,7 +101,7 @@ class Moment:
         return self.exchange.ended_at if over else float("inf")
 
     def _was_over_before(self, task: Task) -> bool:
-        return task.submitted_at is not None and self._over_at <= task.submitted_at
+        return self._over_at <= _born(task)
 
     @cached_property
     def task(self) -> Task | None:
@@ -483,6 +484,10 @@ class Story:
             self._complaints[known] = self.terms.complaints(schema, document)
         return self._complaints[known]
 
+    def tasks_before(self, instant: float) -> Sequence[Task]:
+        """The tasks that may have been there before `instant`, in the order of their submits."""
+        return self._in_order[: bisect_left(self._in_order, instant, key=_born)]
+
     def known_at(self, task: Task) -> float:
         """The instant from which `task` is certainly there: when its submit had been answered."""
         return self._known_at.get(task.task_id, _NONE)
@@ -550,6 +555,10 @@ class Story:
         )
 
     @cached_property
+    def _in_order(self) -> tuple[Task, ...]:
+        return tuple(sorted(self.tasks, key=_born))
+
+    @cached_property
     def _stops_by_task(self) -> dict[str, list[Moment]]:
         found: dict[str, list[Moment]] = {}
         for cancel in (*self.cancels, *self.probes):
@@ -590,6 +599,10 @@ class Story:
             task.task_id: [read for read in self.queries_of(task) if read.state is not None and read.shows(task)]
             for task in self.tasks
         }
+
+
+def _born(task: Task) -> float:
+    return _NONE if task.submitted_at is None else task.submitted_at
 
 
 def _hearings(groups: Iterable[list[Notice]]) -> Iterator[Hearing]:
