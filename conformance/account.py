@@ -19,7 +19,7 @@ from itertools import combinations, pairwise
 from conformance.exchange import ABSENT
 from conformance.lawful import Task
 from conformance.sameness import pointed
-from conformance.states import TERMINAL, State
+from conformance.states import State
 from conformance.story import OK, Moment, Story
 
 LEDGER = "the account over the whole run"
@@ -217,20 +217,13 @@ def estimate(story: Story, task: Task) -> Decimal | None:
     return next((value for value in shown if value is not None), None)
 
 
-def sightings(story: Story, task: Task) -> list[Moment]:
-    """Every 200 answer, of queries, cancels and probes, that showed `task` as ended, in the order of their ends."""
-    seen = [*story.reads_of(task), *story.stops_showing(task)]
-    ended = [moment for moment in seen if moment.state in TERMINAL]
-    return sorted(ended, key=lambda moment: moment.exchange.ended_at)
-
-
 def settlement(story: Story, task: Task) -> tuple[float, Moment] | None:
     """The instant by which the billing of `task` was certainly over, and the answer that shows its price, if any.
 
     A cancel in flight may still be at its refund when others are shown its effect; one whose answer was lost is over
     when a later one is answered.
     """
-    seen = sightings(story, task)
+    seen = story.endings_of(task)
     if not seen:
         return None
     shown = seen[0].exchange.ended_at
@@ -359,7 +352,7 @@ def _may_be_late(story: Story, window: Window) -> bool:
         for task in story.tasks
         if task.due is not None
         and window.first.ended_at <= task.due <= window.last.sent_at
-        and any(seen.state is State.CANCELLED for seen in sightings(story, task))
+        and any(seen.state is State.CANCELLED for seen in story.endings_of(task))
     ]
     most = sum((max(_amounts(story, task), default=_NOTHING) for task in due), _NOTHING)
     return _NOTHING < window.spent <= most
@@ -380,14 +373,14 @@ def _busy(story: Story, first: Reading, last: Reading) -> bool:
         task.submitted_at is not None
         and task.submitted_at < last.ended_at
         and not (task.submitted_at < first.sent_at and last.ended_at <= task.pending_until)
-        and not any(seen.exchange.ended_at <= first.sent_at for seen in sightings(story, task))
+        and not any(seen.exchange.ended_at <= first.sent_at for seen in story.endings_of(task))
         for task in story.tasks
     )
 
 
 def _amounts(story: Story, task: Task) -> set[Decimal]:
     """The amounts that a task may move late: what it shows, and the difference where a hold is partly refunded."""
-    seen = (*sightings(story, task), *story.reads_of(task), *story.submits_showing(task))
+    seen = (*story.endings_of(task), *story.reads_of(task), *story.submits_showing(task))
     shown = [moment.shown for moment in seen if moment.shown]
     values = [amount(each.get(name)) for each in shown for name in ("credits_used", "estimated_credits")]
     found = {abs(value) for value in values if value}
@@ -414,7 +407,7 @@ def _lately_open(story: Story, window: Window) -> list[Decimal]:
 
 def _seen_to_end(story: Story, task: Task, window: Window) -> float:
     """The instant by which `task` was first seen to have ended, before the window's end."""
-    ends = (each.exchange.ended_at for each in sightings(story, task))
+    ends = (each.exchange.ended_at for each in story.endings_of(task))
     return next((end for end in ends if end <= window.last.sent_at), -_NEVER)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from conformance.account import sightings
 from conformance.lawful import Task
 from conformance.states import ENDS_BY_ITSELF, LIVE, State
 from conformance.story import OFTEN, Moment, Story
@@ -77,4 +76,4 @@ def _was_cancelled(story: Story, task: Task, last: Task) -> bool:
 
 
 def _ends_of(story: Story, task: Task) -> Iterator[Moment]:
-    return (each for each in sightings(story, task) if each.state is not State.CANCELLED)
+    return (each for each in story.endings_of(task) if each.state is not State.CANCELLED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from email.message import Message
@@ -292,14 +292,26 @@ class Exchange:
 def may_hide_a_task(tries: Sequence[Exchange]) -> bool:
     """Whether the tries of one submit, all under one name, may have made a task of which nobody was told."""
     answers = [each.answer for each in tries if each.answer is not None]
-    if any(_tells_a_task(answer) or _refuses(answer.status) for answer in answers):
+    if any(task_told(answer) or _refuses(answer.status) for answer in answers):
         return False
     return any(each.sent if each.answer is None else each.answer.status not in _NO_TASK for each in tries)
 
 
-def _tells_a_task(answer: Answer) -> bool:
-    document = answer.document if answer.status in _SUCCESSES else None
-    return isinstance(document, dict) and isinstance(document.get("task_id"), str) and bool(document["task_id"])
+def unheard(submits: Iterable[Exchange]) -> list[Exchange]:
+    """The last try of each of the submits that may have made a task of which nobody was told."""
+    tries: dict[tuple[object, ...], list[Exchange]] = {}
+    for submit in submits:
+        named = b'"out_task_id"' in (submit.request.content or b"")
+        asked = submit.request.role, submit.request.content, 0 if named else submit.number
+        tries.setdefault(asked, []).append(submit)
+    return [each[-1] for each in tries.values() if may_hide_a_task(each)]
+
+
+def task_told(answer: Answer | None) -> str:
+    """The id of the task that a submit was answered with, empty where it was answered with none."""
+    document = answer.document if answer is not None and answer.status in _SUCCESSES else None
+    task_id = document.get("task_id") if isinstance(document, dict) else None
+    return task_id if isinstance(task_id, str) else ""
 
 
 def _refuses(status: int) -> bool:

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from conformance.account import LEDGER
-from conformance.exchange import Answer, Exchange, Form, Operation, Request, may_hide_a_task
+from conformance.exchange import Answer, Exchange, Form, Operation, Request
 from conformance.lawful import Task
 from conformance.pool import POOL_SCHEMA, Pool
 from conformance.story import Story, Terms
@@ -411,15 +411,15 @@ class Journal:
         if self.connection.execute("SELECT 1 FROM task WHERE task_id = ? AND NOT ended", (name,)).fetchone():
             self.connection.execute("UPDATE task SET ended = ? WHERE task_id = ? AND NOT ended", (seen, name))
 
-    def ends(self) -> list[Exchange]:
-        """The exchange of each task that was the first to show its end."""
-        rows = self.connection.execute("SELECT * FROM exchange WHERE number IN (SELECT ended FROM task WHERE ended)")
-        return [_exchange(row) for row in rows]
+    def ends(self) -> list[int]:
+        """The number of each exchange that was the first to show the end of a task."""
+        rows = self.connection.execute("SELECT number FROM exchange WHERE number IN (SELECT ended FROM task)")
+        return [number for (number,) in rows]
 
-    def answered_submits(self) -> list[Exchange]:
-        """The submits that were answered with a 2xx, and so may show a price."""
+    def submits(self) -> list[Exchange]:
+        """Every submit, in the order of sending."""
         rows = self.connection.execute(
-            "SELECT * FROM exchange WHERE operation = ? AND status BETWEEN 200 AND 299", (Operation.SUBMIT.value,)
+            "SELECT * FROM exchange WHERE operation = ? ORDER BY number", (Operation.SUBMIT.value,)
         )
         return [_exchange(row) for row in rows]
 
@@ -433,22 +433,10 @@ class Journal:
         rows = self.connection.execute("SELECT record FROM task WHERE NOT ended").fetchall()
         return [Task(**json.loads(record)) for (record,) in rows]
 
-    def unheard_submits(self) -> list[Exchange]:
-        """The last try of each submit that may have made a task of which nobody was told."""
-        tries: dict[tuple[object, ...], list[Exchange]] = {}
-        for row in self.connection.execute(
-            "SELECT * FROM exchange WHERE operation = ? ORDER BY number", (Operation.SUBMIT.value,)
-        ):
-            submit = _exchange(row)
-            named = b'"out_task_id"' in (submit.request.content or b"")
-            told = submit.request.role, submit.request.content, 0 if named else submit.number
-            tries.setdefault(told, []).append(submit)
-        return [each[-1] for each in tries.values() if may_hide_a_task(each)]
-
-    def cast(self, story: int, task: Task, *, own: bool = False) -> None:
-        """A story is about a task, which may be its own."""
-        row = (story, _storable(task.task_id), own)
-        self.connection.execute("INSERT OR IGNORE INTO cast_ (story, task_id, own) VALUES (?, ?, ?)", row)
+    def cast(self, story: int, *tasks: Task, own: bool = False) -> None:
+        """A story is about some tasks, which may be its own."""
+        rows = [(story, _storable(task.task_id), own) for task in tasks]
+        self.connection.executemany("INSERT OR IGNORE INTO cast_ (story, task_id, own) VALUES (?, ?, ?)", rows)
 
     def linger(self, story: int, task_id: str, *, still: bool = True) -> None:
         """A story has left one of its tasks alive, to look at it again; or does so no longer."""
@@ -486,9 +474,10 @@ class Journal:
             found[number] = replace(before, own=(*before.own, *own), lingers=before.lingers | left)
         return list(found.values())
 
-    def retell(self, story: int, exchange: int) -> None:
-        """An exchange of another story belongs to this one too."""
-        self.connection.execute("INSERT OR IGNORE INTO retold VALUES (?, ?)", (story, exchange))
+    def retell(self, story: int, *exchanges: int) -> None:
+        """Some exchanges of other stories belong to this one too."""
+        rows = [(story, number) for number in exchanges]
+        self.connection.executemany("INSERT OR IGNORE INTO retold VALUES (?, ?)", rows)
 
     def judge(
         self,
@@ -537,19 +526,7 @@ class Journal:
         Stories in which cancels met come last: what is seen without that is the easier to see again.
         """
         for row in self.connection.execute(_JUDGEMENTS, (of, RaceWindow.TWICE.value)):
-            story, requirement, outcome, exchange, wanted, got, why, premises, account, history, times = row
-            judgement = Judgement(
-                outcome=Outcome(outcome),
-                requirement=requirement,
-                exchange=exchange,
-                wanted=wanted,
-                got=got,
-                why=why,
-                premises=_premises(premises),
-                account=bool(account),
-                history=tuple(json.loads(history)) if history != _NO_HISTORY else (),
-            )
-            yield Counted(story=story, judgement=judgement, times=times)
+            yield Counted(story=row[0], judgement=_judgement(row[1:-1]), times=row[-1])
 
     def accepted(self) -> frozenset[tuple[str, Form]]:
         """The roles and forms that the run saw accepted."""
@@ -727,6 +704,23 @@ def _judgement_row(story: int, judgement: Judgement) -> tuple[object, ...]:
         premises,
         judgement.account,
         history,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _judgement(row: tuple[Any, ...]) -> Judgement:
+    """A judgement without its story and its count: most say that a requirement held, in few ways."""
+    requirement, outcome, exchange, wanted, got, why, premises, account, history = row
+    return Judgement(
+        outcome=Outcome(outcome),
+        requirement=requirement,
+        exchange=exchange,
+        wanted=wanted,
+        got=got,
+        why=why,
+        premises=_premises(premises),
+        account=bool(account),
+        history=tuple(json.loads(history)) if history != _NO_HISTORY else (),
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib import import_module
 from os import environ
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -110,10 +111,10 @@ class Handover:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self) -> None:
-        """A process has gone: while the last one closes the accounts, what reports need is made ready here."""
+        """A process has gone: while the last one closes the accounts, what reports need is made ready beside."""
         from conformance.report.forms import prepare
 
-        prepare()
+        Thread(target=prepare).start()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has told its stories, here or in another process."""
@@ -146,6 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "stories(count): how many stories a test tells at standard depth",
         "calls(count): how many requests such a story sends, where that is many",
         "luck: what its stories meet is left to chance, so that no row rests on them alone",
+        "deep: not in a run of less than standard depth, for what it needs takes long to load",
         "several_keys: with other valid keys than the owner's, before what is told with that one alone",
         "quiet(payer): when nothing else that is told can move the account of the owner, another, everybody",
         "listens: before others of its kind, for it goes on when its story is over",
@@ -437,6 +439,8 @@ def _within_depth(item: pytest.Item, order: Order) -> bool:
 
 def _stories(item: pytest.Item, order: Order) -> float:
     mark = item.get_closest_marker("stories")
+    if item.get_closest_marker("deep") and order.depth.stories < 1:
+        return 0.0
     return float(mark.args[0]) * order.depth.stories if mark else 1.0
 
 

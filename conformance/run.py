@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import conformance
 from conformance.account import LEDGER, charge, noise, readings
 from conformance.checks import judgements
-from conformance.exchange import Answer, Exchange
+from conformance.exchange import Answer, Exchange, task_told, unheard
 from conformance.journal import MAIN, Journal, Kept
 from conformance.lawful import Task
 from conformance.payers import Payers
@@ -154,7 +154,7 @@ class Run:
         self.pool.learn("breadth", self.breadth)
         self.read_accounts()
         self.provision.order(self.order.depth.shared, self.order.depth.paid)
-        self._find_the_account(each.answer for each in self.journal.answered_submits() if each.answer)
+        self._find_the_account(each.answer for each in self.journal.submits() if task_told(each.answer))
         if self.account_url is None and self.account_header is None:
             reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
             self.cannot_show(Capability.ACCOUNTING, reason)
@@ -171,12 +171,12 @@ class Run:
         [*_, exchange] = self.client.cancel(story, "owner", Call(path=self.unknown_task_id()))
         return exchange.answer is not None and isinstance(exchange.answer.document, dict)
 
-    def _find_the_account(self, answers: Iterable[Answer]) -> None:
+    def _find_the_account(self, answers: Iterable[Answer | None]) -> None:
         """Where the profile names no place for the credits left, take the documented header, if it is there (R16)."""
         header = self.order.contract.balance_header
         if self.account_url is not None or self.account_header is not None or header is None:
             return
-        if any(answer.header(header) is not None for answer in answers):
+        if any(answer and answer.header(header) is not None for answer in answers):
             self._use_header(header)
             self.journal.note("terms", {**terms_notes(self.order.profile), "balance_header": header})
 
@@ -304,12 +304,12 @@ class Run:
     def close_accounts(self) -> list[Judgement]:
         """Judge the account over the whole run: what broke. Others' movements are written down as noise."""
         made = {task.task_id: task for task in self.journal.task_records() if task.submitted_at is not None}
-        shown = [each for each in self.journal.answered_submits() if _shown_id(each) in made]
+        submits = self.journal.submits()
+        told = [each for each in submits if task_told(each.answer) in made]
         with self.journal.transaction():
-            for task in made.values():
-                self.journal.cast(self.ledger, task)
-            for number in {each.number for each in (*self.journal.ends(), *self.journal.unheard_submits(), *shown)}:
-                self.journal.retell(self.ledger, number)
+            self.journal.cast(self.ledger, *made.values())
+            self.journal.retell(self.ledger, *self.journal.ends())
+            self.journal.retell(self.ledger, *(each.number for each in (*told, *unheard(submits))))
         story = self.journal.story(self.ledger, self.terms)
         if moved := noise(story):
             self.journal.note("noise", moved)
@@ -386,9 +386,3 @@ def not_observable(profile: Profile, *, documented_envelope: bool) -> dict[str, 
     if not documented_envelope:
         unseen[_ENVELOPE] = "errors.code names another place than the documented one (R12)"
     return unseen
-
-
-def _shown_id(exchange: Exchange) -> str | None:
-    document = exchange.answer.document if exchange.answer else None
-    task_id = document.get("task_id") if isinstance(document, dict) else None
-    return task_id if isinstance(task_id, str) else None

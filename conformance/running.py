@@ -56,7 +56,10 @@ _MOST_IN_FLIGHT: Final = 2000
 
 _LONGEST_START: Final = 20.0
 _SEEDS: Final = 10**6
-_UNUSED_PLUGINS: Final = ("cacheprovider", "logging", "threadexception", "unraisableexception")
+_UNUSED_PLUGINS: Final = (
+    *("cacheprovider", "doctest", "junitxml", "logging", "pastebin", "setuponly", "setupplan", "stepwise"),
+    *("threadexception", "unittest", "unraisableexception"),
+)
 _LONGEST_TRACE: Final = 8000
 
 

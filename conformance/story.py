@@ -477,6 +477,10 @@ class Story:
         """The cancels and probes that were answered 200 with `task`, lawfully or not."""
         return self._stops_by_answer.get(task.task_id, [])
 
+    def endings_of(self, task: Task) -> list[Moment]:
+        """Every 200 answer, of queries, cancels and probes, that showed `task` as ended, in the order of their ends."""
+        return self._endings_by_task.get(task.task_id, [])
+
     def complaints(self, schema: str, document: object, content: bytes) -> Sequence[str]:
         """The contract's complaints of a document; one that was sent many times, as `content`, is looked at once."""
         known = (schema, content)
@@ -599,6 +603,14 @@ class Story:
             task.task_id: [read for read in self.queries_of(task) if read.state is not None and read.shows(task)]
             for task in self.tasks
         }
+
+    @cached_property
+    def _endings_by_task(self) -> dict[str, list[Moment]]:
+        found: dict[str, list[Moment]] = {}
+        for task in self.tasks:
+            ended = [each for each in (*self.reads_of(task), *self.stops_showing(task)) if each.state in TERMINAL]
+            found[task.task_id] = sorted(ended, key=lambda each: each.exchange.ended_at)
+        return found
 
 
 def _born(task: Task) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from conformance.exchange import ABSENT, Form
+from conformance.exchange import ABSENT, Form, unheard
 from conformance.states import TERMINAL
 from conformance.story import OK
 from conformance.target.abreast import abreast
@@ -57,7 +57,7 @@ class Sweeper:
         """Cancel every task of the run that was never seen to be terminal, or never seen at all."""
         story = self._journal.begin_story("nothing is left running", ())
         live = self._journal.live_tasks()
-        lost = {(each.request.role, each.request.named.out_task_id) for each in self._journal.unheard_submits()}
+        lost = {(each.request.role, each.request.named.out_task_id) for each in unheard(self._journal.submits())}
         named = sorted((role, name) for role, name in lost if isinstance(name, str) and not self._is_laid(role, name))
         ways = [partial(self.end, story, task) for task in live]
         ways += [partial(self._end_unheard, story, *each) for each in named]

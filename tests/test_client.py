@@ -13,6 +13,7 @@ from stand_in import KEY, Heard, Says, answer, nowhere, profile
 from told import CONTRACT
 
 from conformance.contract import Contract
+from conformance.exchange import unheard
 from conformance.target.call import Call, in_plain_letters
 from conformance.target.client import MOST_BYTES, Client
 
@@ -118,7 +119,7 @@ def test_a_submit_that_never_left_is_sent_again(journal: Journal) -> None:
     client.close()
     assert len(attempts) == 3
     assert not any(attempt.sent for attempt in attempts)
-    assert journal.unheard_submits() == []
+    assert unheard(journal.submits()) == []
 
 
 def test_a_connection_that_was_closed_while_idle_costs_nothing(speak: Speak) -> None:

@@ -18,7 +18,7 @@ from stand_in import Heard, answer
 from told import terms
 
 from conformance.contract import Contract
-from conformance.exchange import UNSENT, Answer, Exchange, Form, Operation, Request
+from conformance.exchange import UNSENT, Answer, Exchange, Form, Operation, Request, unheard
 from conformance.journal import Journal, JournalError, RunOver
 from conformance.lawful import Task
 from conformance.report.summary import judge_again, summarise
@@ -221,8 +221,13 @@ def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
         journal.end_exchange(
             Exchange(number=number, request=asked, sent_at=1.0, ended_at=2.0, answer=answer, lost=lost)
         )
-    unheard = [each.request.content for each in journal.unheard_submits()]
-    assert unheard == [b"lost", again, nameless, b"late", b"unreadable"]
+    assert [each.request.content for each in unheard(journal.submits())] == [
+        b"lost",
+        again,
+        nameless,
+        b"late",
+        b"unreadable",
+    ]
 
 
 def test_a_run_that_was_cut_off_is_judged(smoke: Recorded, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from conformance.account import (
     noise,
     possible,
     readings,
-    sightings,
     undisturbed,
 )
 from conformance.checks.findings import broken, held, quoted, undecided
@@ -81,7 +80,7 @@ def charges_of_cancelled_tasks_are_final(story: Story) -> Iterator[Judgement]:
         if first is None or first < 0:
             yield broken(cancel, "credits_used a number of at least 0, or absent", charged(cancel))
             continue
-        for moment in sightings(story, task):
+        for moment in story.endings_of(task):
             if moment.exchange.sent_at >= cancel.exchange.ended_at:
                 wanted = f"{charged(cancel)}, as exchange {cancel.exchange.number} answered: it is final"
                 yield held(moment) if same_charge(moment, cancel) else broken(moment, wanted, charged(moment))
@@ -229,7 +228,7 @@ def _last_seen(cancel: Moment, task: Task, state: State) -> bool:
 
 def _shown_from(story: Story, cancel: Moment, task: Task) -> list[Moment]:
     """The cancel's answer and every later one that shows the task as ended."""
-    return [seen for seen in sightings(story, task) if seen.exchange.ended_at >= cancel.exchange.ended_at]
+    return [seen for seen in story.endings_of(task) if seen.exchange.ended_at >= cancel.exchange.ended_at]
 
 
 def _within(task: Task, window: Window) -> bool:

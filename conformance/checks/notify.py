@@ -37,7 +37,7 @@ def streams_end_with_what_cancel_answered(story: Story) -> Iterator[Judgement]:
 def callbacks_tell_the_end_once(story: Story) -> Iterator[Judgement]:
     """The callback URL of a task that has ended is told its state, and is not told again once we have answered."""
     for url in story.callback_urls:
-        seen = _sightings(story, url.task)
+        seen = story.endings_of(url.task)
         if seen:
             yield _agreed(seen[0], url.task) or _told_once(url, seen[0])
 
@@ -47,15 +47,9 @@ def _first_answer(story: Story, task: Task) -> Moment | None:
     return next((each for each in story.stops_showing(task) if each.state in TERMINAL), None)
 
 
-def _sightings(story: Story, task: Task) -> list[Moment]:
-    """The answers that showed the task ended, of cancels and of queries, in order."""
-    shown = [*story.stops_showing(task), *story.reads_of(task)]
-    return sorted((each for each in shown if each.state in TERMINAL), key=lambda each: each.exchange.ended_at)
-
-
 def _agreed(moment: Moment, task: Task) -> Judgement | None:
     """That there is nothing to hold notices against, where cancels and queries show different ends."""
-    states = {each.state for each in _sightings(moment.story, task) if each.state is not None}
+    states = {each.state for each in moment.story.endings_of(task) if each.state is not None}
     shown = " and ".join(sorted(states))
     return undecided(moment, f"cancels and queries show the task {shown}") if len(states) > 1 else None
 

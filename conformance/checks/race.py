@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from conformance.account import Window, expected, readings, sightings
+from conformance.account import Window, expected, readings
 from conformance.checks.bill import charged, judged, same_charge
 from conformance.checks.findings import acts, answered, broken, held, left_alone, refused, refused_as, undecided
 from conformance.checks.findings import unavailable as out_of_service
@@ -145,7 +145,7 @@ def _alike(moment: Moment, other: Moment) -> Judgement:
 def _contradiction(story: Story, moment: Moment, task: Task) -> Judgement | None:
     """Another end than the cancel's answer shows, or another price, or a task that is back in flight."""
     number = moment.exchange.number
-    for seen in sightings(story, task):
+    for seen in story.endings_of(task):
         if seen.state is not moment.state:
             return broken(seen, f"status {moment.state}, as exchange {number} answered", f"status {seen.state}")
         if not same_charge(seen, moment):

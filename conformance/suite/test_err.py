@@ -183,6 +183,7 @@ def test_using_another_method(teller: Teller, method: str, state: State, form: F
 
 @pytest.mark.aims("ERR-1", "ERR-3", "ERR-7", "IDENT-4", "IDENT-6", "IDENT-14")
 @pytest.mark.luck
+@pytest.mark.deep
 @pytest.mark.stories(12)
 @given(data=st.data(), path=st.integers(0, 1 << 16))
 def test_sending_generated_bodies(teller: Teller, data: st.DataObject, path: int) -> None:
