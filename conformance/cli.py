@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import traceback
@@ -63,6 +65,7 @@ def _end(work: Callable[[], ExitCode], *problems: type[BaseException]) -> NoRetu
     except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
         traceback.print_exc()
         code = ExitCode.OUR_FAULT
+    atexit.register(gc.freeze)  # else the interpreter looks for cycles in all that was loaded, to give back what ends
     sys.exit(code)
 
 

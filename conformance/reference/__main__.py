@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from pathlib import Path
 
 from conformance.reference.greeting import start_up_line
@@ -25,6 +26,7 @@ def main() -> None:
         announce=lambda url: print(start_up_line(url), flush=True),  # noqa: T201 - whoever started it reads this
         until_stdin_closes=asked.until_stdin_closes,
     )
+    gc.freeze()  # nothing that was loaded is looked through for cycles, now that all of it ends
 
 
 def _parser() -> argparse.ArgumentParser:
