@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 import traceback
@@ -15,6 +13,7 @@ import click
 
 from conformance import __version__
 from conformance.depth import DEPTHS
+from conformance.garbage import collect_seldom
 from conformance.options import (
     ANY,
     FILE,
@@ -65,7 +64,6 @@ def _end(work: Callable[[], ExitCode], *problems: type[BaseException]) -> NoRetu
     except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the target
         traceback.print_exc()
         code = ExitCode.OUR_FAULT
-    atexit.register(gc.freeze)  # else the interpreter looks for cycles in all that was loaded, to give back what ends
     sys.exit(code)
 
 
@@ -87,6 +85,7 @@ def main() -> None:
     Exit codes: 0 every MUST row passed, 1 something failed, 2 usage or profile error before any request,
     3 nothing failed but something is inconclusive, 4 the suite itself is at fault.
     """
+    collect_seldom()
 
 
 @main.command()

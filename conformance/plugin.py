@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from conformance.depth import DEPTHS
+from conformance.garbage import collect_seldom
 from conformance.verdict import ExitCode, Gate, Level
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ _USAGE: Final = 2
 _LONGEST_TRACE: Final = 8000
 _ONE_KEY: Final = 1
 _FEW_CALLS: Final = 8
-_GARBAGE: Final = 10_000
-"""Objects after which to look for cycles: exchanges and stories make next to none."""
 
 
 class Others:
@@ -468,7 +467,7 @@ def _leave_garbage_alone() -> None:
     An interrupt that came while Hypothesis times the garbage collector would be lost.
     """
     gc.freeze()
-    gc.set_threshold(_GARBAGE)
+    collect_seldom()
     junkdrawer: Any = import_module("hypothesis.internal.conjecture.junkdrawer")
     if hasattr(junkdrawer, "_gc_initialized"):
         junkdrawer._gc_initialized = True  # noqa: SLF001 - there is no setting for it

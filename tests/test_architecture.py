@@ -26,6 +26,7 @@ LAYERS: Final = (
         "plugin",
         "distributed",
         "forked",
+        "garbage",
         "phases",
         "planning",
         "running",
