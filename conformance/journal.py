@@ -48,6 +48,7 @@ CREATE TABLE exchange (
     method TEXT NOT NULL, url TEXT NOT NULL, headers TEXT NOT NULL, content BLOB, path_id TEXT,
     sent_at REAL NOT NULL, ended_at REAL, status INTEGER, answer_headers TEXT, answer BLOB, lost TEXT
 );
+CREATE INDEX told_in ON exchange (story);
 CREATE INDEX in_flight ON exchange (sent_at) WHERE ended_at IS NULL;
 CREATE TABLE listening (teller TEXT PRIMARY KEY, streams INTEGER NOT NULL);
 CREATE TABLE waiting (number INTEGER PRIMARY KEY, teller TEXT NOT NULL, until REAL NOT NULL);
@@ -95,9 +96,12 @@ _BURY_STORIES: Final = (
 )
 _TAKE_UP: Final = "UPDATE story SET over = 2 WHERE number = ? AND over = 1"
 _JUDGEMENTS: Final = (
-    "SELECT * FROM judgement WHERE story = coalesce(?, story)"
-    " ORDER BY story IN (SELECT story FROM met WHERE meeting = ?), story, rowid"
+    "SELECT * FROM judgement WHERE story BETWEEN :first AND :last"
+    " ORDER BY story IN (SELECT story FROM met WHERE meeting = :twice), story, rowid"
 )
+_EVERY: Final = 1 << 62
+"""A number that no story has, for there are fewer."""
+
 _DISMISSED: Final = "the run is over"
 _LONGEST_WAIT: Final = 60.0
 _BRIEFLY: Final = 0.005
@@ -525,7 +529,9 @@ class Journal:
 
         Stories in which cancels met come last: what is seen without that is the easier to see again.
         """
-        for row in self.connection.execute(_JUDGEMENTS, (of, RaceWindow.TWICE.value)):
+        first, last = (0, _EVERY) if of is None else (of, of)
+        wanted = {"first": first, "last": last, "twice": RaceWindow.TWICE.value}
+        for row in self.connection.execute(_JUDGEMENTS, wanted):
             yield Counted(story=row[0], judgement=_judgement(row[1:-1]), times=row[-1])
 
     def accepted(self) -> frozenset[tuple[str, Form]]:
@@ -612,10 +618,6 @@ class Journal:
         for (number,) in self.connection.execute("SELECT number FROM story ORDER BY number").fetchall():
             yield number, self.story(number, terms)
 
-    def index_stories(self) -> None:
-        """Make it quick to read story by story, which is done when all of them have been written."""
-        self.connection.execute("CREATE INDEX IF NOT EXISTS told_in ON exchange (story)")
-
     def story(self, number: int, terms: Terms) -> Story:
         """One story by its number."""
         title, alone, until, haunted = self.connection.execute(
@@ -637,9 +639,8 @@ class Journal:
 
     def _exchanges_of(self, story: int) -> list[Exchange]:
         rows = self.connection.execute(
-            "SELECT * FROM exchange WHERE story = :story"
-            " UNION SELECT exchange.* FROM exchange JOIN retold ON number = exchange WHERE retold.story = :story"
-            " ORDER BY number",
+            "SELECT * FROM exchange WHERE number IN (SELECT number FROM exchange WHERE story = :story"
+            " UNION SELECT exchange FROM retold WHERE story = :story) ORDER BY number",
             {"story": story},
         )
         return [_exchange(row) for row in rows]
@@ -680,7 +681,7 @@ def _begun(story: int, request: Request, sent_at: float) -> tuple[object, ...]:
         request.role,
         request.method,
         request.url,
-        json.dumps(request.headers),
+        _written(request.headers),
         request.content,
         None if request.path_id is None else request.path_id.encode("utf-8", "surrogatepass"),
         sent_at,
@@ -730,6 +731,18 @@ def _premises(text: str) -> frozenset[tuple[str, Form]]:
     return frozenset((role, Form(form)) for role, form in json.loads(text))
 
 
+@lru_cache(maxsize=1024)
+def _written(headers: tuple[tuple[str, str], ...]) -> str:
+    """Headers as they are kept; those of requests are always the same."""
+    return json.dumps(headers)
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> tuple[tuple[str, str], ...]:
+    """Headers by what was kept of them."""
+    return tuple((name, value) for name, value in json.loads(text))
+
+
 def _exchange(row: tuple[Any, ...]) -> Exchange:
     number, _, operation, role, method, url, headers, content, path_id, sent_at, ended_at, status, heard, body, lost = (
         row
@@ -739,13 +752,13 @@ def _exchange(row: tuple[Any, ...]) -> Exchange:
         role=role,
         method=method,
         url=url,
-        headers=tuple((name, value) for name, value in json.loads(headers)),
+        headers=_read(headers),
         content=content,
         path_id=None if path_id is None else path_id.decode("utf-8", "surrogatepass"),
     )
     answer = None
     if status is not None:
-        answer = Answer(status=status, headers=tuple((n, v) for n, v in json.loads(heard)), content=body or b"")
+        answer = Answer(status=status, headers=_read(heard), content=body or b"")
     return Exchange(
         number=number,
         request=request,

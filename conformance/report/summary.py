@@ -142,7 +142,6 @@ def terms_of(journal: Journal) -> Terms:
 def judge_again(journal: Journal) -> None:
     """Put the checks of this suite to every story of a recorded run, in place of the judgements it was given."""
     terms, only, aims = terms_of(journal), journal.notes()["only"], journal.aims()
-    journal.index_stories()
     journal.unjudge()
     for number, story in journal.stories(terms):
         ledger = story.title == LEDGER

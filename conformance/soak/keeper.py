@@ -219,7 +219,6 @@ def _said(errors: IO[str], end: str) -> str:
 
 def _look_again(run: Run) -> None:
     """Look once more at some stories when all of their tasks would have ended by themselves, and cancel again."""
-    run.journal.index_stories()
     teller = Teller(run, "looking again", ())
     looks = sorted(run.worth_another_look(), key=lambda look: look[0])
     step = max(1, len(looks) // run.order.depth.looks)
