@@ -81,8 +81,11 @@ _STREAMS: Final = "SELECT coalesce(sum(streams), 0) FROM listening"
 _ONE_MORE_STREAM: Final = "INSERT INTO listening VALUES (?, 1) ON CONFLICT DO UPDATE SET streams = streams + 1"
 _AT_MOST: Final = f"max(1, ? - ({_STREAMS}))"
 _FIRST_WAITING: Final = "SELECT teller FROM waiting WHERE until > ? ORDER BY number LIMIT 1"
+_DISMISSED: Final = "the run is over"
+_IS_OVER: Final = f"EXISTS (SELECT 1 FROM learned WHERE topic = '{_DISMISSED}')"  # noqa: S608 - constant
 _BEGIN_IF_THERE_IS_ROOM: Final = (
-    f"{_BEGIN} WHERE ({_IN_FLIGHT}) < {_AT_MOST} AND NOT EXISTS ({_FIRST_WAITING}) RETURNING number"
+    f"{_BEGIN} WHERE ({_IN_FLIGHT}) < {_AT_MOST} AND NOT EXISTS ({_FIRST_WAITING}) AND NOT (? AND {_IS_OVER})"
+    " RETURNING number"
 )
 _BURY_EXCHANGES: Final = (
     "UPDATE exchange SET ended_at = :instant, lost = :lost WHERE ended_at IS NULL"
@@ -102,7 +105,6 @@ _JUDGEMENTS: Final = (
 _EVERY: Final = 1 << 62
 """A number that no story has, for there are fewer."""
 
-_DISMISSED: Final = "the run is over"
 _LONGEST_WAIT: Final = 60.0
 _BRIEFLY: Final = 0.005
 """Seconds between two looks whether accounts are free."""
@@ -303,11 +305,11 @@ class Journal:
         Raises:
             RunOver: this process has been dismissed, or its keeper has died.
         """
-        self._expect_a_part()
-        if len(requests) == 1:
-            values = (*_begun(story, requests[0], sent_at), since, at_most, sent_at)
+        if len(requests) == 1 and not self._is_orphaned:
+            values = (*_begun(story, requests[0], sent_at), since, at_most, sent_at, self._keeper is not None)
             if row := self.connection.execute(_BEGIN_IF_THERE_IS_ROOM, values).fetchone():
                 return [int(row[0])]
+        self._expect_a_part()
         with self.transaction():
             execute = self.connection.execute
             first = execute(_FIRST_WAITING, (sent_at,)).fetchone()
@@ -354,8 +356,12 @@ class Journal:
         """How many event streams are open in all processes."""
         return int(self.connection.execute(_STREAMS).fetchone()[0])
 
+    @property
+    def _is_orphaned(self) -> bool:
+        return self._keeper is not None and self._keeper != os.getppid()
+
     def _expect_a_part(self) -> None:
-        if self._keeper is not None and (self._keeper != os.getppid() or self.pool.learned(_DISMISSED)):
+        if self._is_orphaned or (self._keeper is not None and self.pool.learned(_DISMISSED)):
             raise RunOver("the run that this process took part in is over")
 
     def dismiss(self) -> None:
