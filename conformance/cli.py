@@ -13,7 +13,7 @@ import click
 
 from conformance import __version__
 from conformance.depth import DEPTHS
-from conformance.garbage import collect_seldom
+from conformance.interpreter import collect_seldom
 from conformance.options import (
     ANY,
     FILE,

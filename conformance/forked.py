@@ -13,13 +13,15 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from execnet import Gateway, Group, XSpec
 from execnet.gateway_base import Popen2IO, get_execmodel, init_popen_io, serve
 
+from conformance.interpreter import with_room
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from multiprocessing.process import BaseProcess
 
 _SUITE: Final = Path(__file__).parent / "suite"
@@ -32,23 +34,6 @@ NEEDED: Final = (
 
 _MODEL: Final = "main_thread_only"
 """Tests run in a process's main thread, where signals arrive: what xdist asks of execnet."""
-
-_WORDS: Final = 1 << 13
-"""The stack that one call of `with_room` claims: its piece of the interpreter's has room for as much again."""
-
-Result = TypeVar("Result")
-
-
-def with_room(work: Callable[[], Result]) -> Result:
-    """What some work comes to, done within one piece of the interpreter's stack.
-
-    CPython lays its calls on pieces of 16 KiB, and gives one back as soon as the first call on it returns. Where calls
-    go to and fro over an edge, which is a matter of chance, each costs two system calls and new pages.
-    """
-    return work()
-
-
-with_room.__code__ = with_room.__code__.replace(co_stacksize=_WORDS)
 
 
 class Forked(Popen2IO):

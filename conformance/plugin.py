@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from conformance.depth import DEPTHS
-from conformance.garbage import collect_seldom
+from conformance.interpreter import collect_seldom
 from conformance.verdict import ExitCode, Gate, Level
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from conformance import forked
 from conformance.account import noise
 from conformance.contract import Contract, ContractError
 from conformance.depth import DEPTHS
+from conformance.interpreter import with_room
 from conformance.journal import Journal, JournalError
 from conformance.report.progress import Progress
 from conformance.report.summary import Summary, judge_again, summarise
@@ -610,7 +611,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
             contextlib.redirect_stdout(report),
         ):
             handover = plugin.Handover(order, progress, journal, processes)
-            code = forked.with_room(lambda: pytest.main(arguments, plugins=[handover]))
+            code = with_room(lambda: pytest.main(arguments, plugins=[handover]))
     finally:
         progress.end()
     if keyword and code in {pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR}:

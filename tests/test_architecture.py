@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = "conformance"
 
 LAYERS: Final = (
-    ("states", "exchange", "sameness", "lawful", "depth"),
+    ("states", "exchange", "sameness", "lawful", "depth", "interpreter"),
     ("story", "verdict", "requirements"),
     ("checks", "contract", "account", "windows", "bystanders"),
     ("target", "journal", "pool", "sweeping", "report", "payers", "run", "diff", "certificate"),
@@ -26,7 +26,6 @@ LAYERS: Final = (
         "plugin",
         "distributed",
         "forked",
-        "garbage",
         "phases",
         "planning",
         "running",

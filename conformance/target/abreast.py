@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from conformance.interpreter import with_room
+
 T = TypeVar("T")
 
 
@@ -17,5 +19,5 @@ def abreast(calls: Sequence[Callable[[], T]], most: int) -> list[T]:
     if most <= 1 or len(calls) <= 1:
         return [call() for call in calls]
     with ThreadPoolExecutor(min(most, len(calls))) as pool:
-        futures = [pool.submit(call) for call in calls]
+        futures = [pool.submit(with_room, call) for call in calls]
     return [future.result() for future in futures]
