@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, lru_cache
 from html.entities import html5
 from typing import Final
@@ -29,8 +29,8 @@ _BRIEF: Final = 128
 _REMEMBERED: Final = 2048
 """So many brief texts, such as the names of headers, are known to show no key, or how they look without it."""
 
-Spelling = list[bytes]
-"""One way to write a key: the pattern of each character."""
+Spelling = Callable[[str], bytes]
+"""How a character may be written: a pattern."""
 
 
 class Mask:
@@ -38,9 +38,9 @@ class Mask:
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = sorted({key for key in keys if key}, key=len, reverse=True)
-        spellings = [spelling for key in self._keys for group in _groups(key) for spelling in group]
-        beginnings = dict.fromkeys(b"".join(spelling[:_BEGINNING]) for spelling in spellings)
-        self._beginning = re.compile(b"|".join(beginnings))
+        codes = [(code, spelled) for key in self._keys for group, spelled in _groups(key) for code in group]
+        beginnings = (b"".join(map(spelled, code[:_BEGINNING])) for code, spelled in codes)
+        self._beginning = re.compile(b"|".join(dict.fromkeys(beginnings)))
         self._remembered = lru_cache(_REMEMBERED)(self._masked)
 
     def content(self, content: bytes) -> bytes:
@@ -67,23 +67,22 @@ def _patterns(key: str) -> Iterator[bytes]:
     if len(key) < _SHORT:  # it may be any word: it is a key only where it is said to be one
         yield rb"(?i:(?<=bearer )|(?<=x-api-key: ))" + re.escape(key.encode()) + rb"(?![\w-])"
         return
-    text, *codes = ([*dict.fromkeys(map(_mostly, group))] for group in _groups(key))
-    yield b"|".join(text if len(key) >= TELLING else [rb"(?<!\w)" + each + rb"(?!\w)" for each in text])
-    yield from map(b"|".join, codes)
+    for group, spelled in _groups(key):
+        wholes = dict.fromkeys(_mostly([*map(spelled, code)]) for code in group)
+        apart = spelled is _in_text and len(key) < TELLING
+        yield b"|".join(rb"(?<!\w)" + whole + rb"(?!\w)" if apart else whole for whole in wholes)
 
 
-def _groups(key: str) -> Iterator[list[Spelling]]:
-    """How a key, and what is nearly the key, may be written: as text, in base64, and in hex."""
-    if len(key) < _SHORT:
-        yield [[re.escape(key.encode())]]
-        return
-    alike = (key, *near_misses(key))
-    yield [[_spellings(char) for char in each] for each in alike]
-    yield [[_in_base64(char) for char in code] for each in alike for code in _base64s(each)]
-    yield [[_folded(char) for char in each.encode().hex()] for each in alike]
+def _groups(key: str) -> Iterator[tuple[list[str], Spelling]]:
+    """A key, and what is nearly the key, as text, in base64, and in hex; and how that may be written."""
+    alike = [key, *near_misses(key)] if len(key) >= _SHORT else [key]
+    yield alike, _in_text
+    if len(key) >= _SHORT:
+        yield [code for each in alike for code in _base64s(each)], _in_base64
+        yield [each.encode().hex() for each in alike], _folded
 
 
-def _mostly(characters: Spelling) -> bytes:
+def _mostly(characters: list[bytes]) -> bytes:
     """A key, given the patterns of its characters: of one that tells, its beginning and what is written after it."""
     if len(characters) < TELLING:
         return b"".join(characters)
@@ -93,7 +92,7 @@ def _mostly(characters: Spelling) -> bytes:
 
 
 @cache
-def _spellings(char: str) -> bytes:
+def _in_text(char: str) -> bytes:
     """A character as text, JSON, a URL or HTML may have it, in either case.
 
     Every branch begins with one certain byte, so that `re` skips what begins with none of them.
