@@ -106,6 +106,13 @@ _EVERY: Final = 1 << 62
 """A number that no story has, for there are fewer."""
 
 _LONGEST_WAIT: Final = 60.0
+_LONGEST_WRITE: Final = 30.0
+_WRITES: Final = 0.0002
+"""Seconds after which whoever was writing has probably written."""
+
+_PRIMARY: Final = 0xFF
+"""The part of SQLite's error codes that is not of detail."""
+
 _BRIEFLY: Final = 0.005
 """Seconds between two looks whether accounts are free."""
 
@@ -663,8 +670,36 @@ class Journal:
         self.connection.execute("COMMIT")
 
 
+class _Patient(sqlite3.Connection):
+    """A connection that waits briefly while another one writes.
+
+    SQLite itself sleeps for a millisecond and more at a time, and a write takes a twentieth of one.
+    """
+
+    def execute(self, *asked: Any) -> sqlite3.Cursor:  # noqa: ANN401 - as sqlite3 has it
+        """Do one statement, which is a transaction of its own or part of one that has begun."""
+        return _done(super().execute, asked)
+
+    def executemany(self, *asked: Any) -> sqlite3.Cursor:  # noqa: ANN401 - likewise
+        """Do one statement with each of several sets of values: again with all, where it waits in between."""
+        return _done(super().executemany, asked)
+
+
+def _done(work: Callable[..., sqlite3.Cursor], asked: tuple[Any, ...]) -> sqlite3.Cursor:
+    give_up = 0.0
+    while True:
+        try:
+            return work(*asked)
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            give_up = give_up or now + _LONGEST_WRITE
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or now > give_up:
+                raise
+        time.sleep(_WRITES)
+
+
 def _connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False, factory=_Patient)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA temp_store=MEMORY")  # else every RETURNING opens a file
     return connection

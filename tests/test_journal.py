@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -504,6 +506,32 @@ def test_a_task_is_left_alive_by_one_story_until_it_is_ended(journal: Journal) -
         assert other.lingering_in("task_1") == story
         other.linger(story, "task_1", still=False)
     assert journal.lingering_in("task_1") is None
+
+
+def test_who_writes_is_waited_for(journal: Journal) -> None:
+    """A statement waits until another process has written, and goes on soon after; what is wrong is said at once."""
+    with contextlib.closing(Journal.join(journal.path, "gw0")) as other:
+        other.connection.execute("BEGIN IMMEDIATE")
+        writes = threading.Timer(0.2, other.connection.execute, ["COMMIT"])
+        began = time.monotonic()
+        writes.start()
+        number = journal.begin_story("waits", ("STATE-1",))
+        journal.retell(number, 1, 2, 3)
+        assert 0.15 < time.monotonic() - began < 5
+        writes.join()
+        assert other.aims()[number] == ("STATE-1",)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        journal.connection.execute("SELECT * FROM nowhere")
+
+
+def test_nobody_is_waited_for_without_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stays in the middle of its writing is given up on."""
+    monkeypatch.setattr("conformance.journal._LONGEST_WRITE", 0.1)
+    with contextlib.closing(Journal.join(journal.path, "gw0")) as other:
+        other.connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            journal.begin_story("waits in vain", ("STATE-1",))
+        other.connection.execute("ROLLBACK")
 
 
 def test_requests_take_turns_in_all_processes_together(journal: Journal) -> None:
