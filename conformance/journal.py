@@ -693,7 +693,8 @@ def _done(work: Callable[..., sqlite3.Cursor], asked: tuple[Any, ...]) -> sqlite
         except sqlite3.OperationalError as error:
             now = time.monotonic()
             give_up = give_up or now + _LONGEST_WRITE
-            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or now > give_up:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # some are of sqlite3's own making
+            if code & _PRIMARY != sqlite3.SQLITE_BUSY or now > give_up:
                 raise
         time.sleep(_WRITES)
 
@@ -778,10 +779,12 @@ def _written(headers: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(headers)
 
 
-@lru_cache(maxsize=1024)
 def _read(text: str) -> tuple[tuple[str, str], ...]:
-    """Headers by what was kept of them."""
     return tuple((name, value) for name, value in json.loads(text))
+
+
+_read_again: Final = lru_cache(maxsize=1024)(_read)
+"""What requests were sent with is always the same; nothing that a target has said is remembered."""
 
 
 def _exchange(row: tuple[Any, ...]) -> Exchange:
@@ -793,7 +796,7 @@ def _exchange(row: tuple[Any, ...]) -> Exchange:
         role=role,
         method=method,
         url=url,
-        headers=_read(headers),
+        headers=_read_again(headers),
         content=content,
         path_id=None if path_id is None else path_id.decode("utf-8", "surrogatepass"),
     )
