@@ -75,11 +75,13 @@ def _patterns(key: str) -> Iterator[bytes]:
 
 def _groups(key: str) -> Iterator[tuple[list[str], Spelling]]:
     """A key, and what is nearly the key, as text, in base64, and in hex; and how that may be written."""
-    alike = [key, *near_misses(key)] if len(key) >= _SHORT else [key]
+    if len(key) < _SHORT:
+        yield [key], _in_text
+        return
+    alike = [key, *near_misses(key)]
     yield alike, _in_text
-    if len(key) >= _SHORT:
-        yield [code for each in alike for code in _base64s(each)], _in_base64
-        yield [each.encode().hex() for each in alike], _folded
+    yield [code for each in alike for code in _base64s(each)], _in_base64
+    yield [each.encode().hex() for each in alike], _folded
 
 
 def _mostly(characters: list[bytes]) -> bytes:
