@@ -19,8 +19,8 @@ _FIRST_PAUSE: Final = 0.005
 _SLOWER: Final = 1.25
 _LONGEST_START: Final = 30.0
 
-Calls = Callable[["Telling", "Task"], None]
-"""What is sent beside a task."""
+Calls = Callable[["Telling", "Task", "Task"], None]
+"""What is sent beside a task, which is given with another of its kind that was submitted just before it."""
 
 
 def work_beside(story: Telling, waits: Calls, runs: Calls, *, lasts: float | None) -> None:
@@ -40,7 +40,7 @@ def work_beside(story: Telling, waits: Calls, runs: Calls, *, lasts: float | Non
         return
 
 
-def _nothing(_story: Telling, _task: Task) -> None:
+def _nothing(_story: Telling, _task: Task, _elder: Task) -> None:
     """Send nothing."""
 
 
@@ -49,10 +49,10 @@ def _ends_in_time(story: Telling, waits: Calls, runs: Calls, within: float) -> b
 
     Those beside what runs are sent when it was seen to start, or had so many seconds for that.
     """
-    task = story.begin(State.FAILED, variant=0)
-    waits(story, task)
+    elder, task = story.begin(State.FAILED, variant=0), story.begin(State.FAILED, variant=0)
+    waits(story, task, elder)
     see_it_start(story, task, within)
-    runs(story, task)
+    runs(story, task, elder)
     later = story.begin(State.FAILED, variant=0)
     begun = time.monotonic()
     story.wait(later)

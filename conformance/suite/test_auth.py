@@ -54,6 +54,21 @@ def test_calling_without_any_key(teller: Teller, state: State, malformed: Form) 
     story.verify()
 
 
+@pytest.mark.aims("AUTH-1", "AUTH-4", "AUTH-5")
+@pytest.mark.stories(1)
+def test_calling_without_any_key_behind_the_other_header(teller: Teller) -> None:
+    """No key, on connections on which the owner's has just come, in the other documented header."""
+    story = teller.story()
+    task = story.task()
+    story.query(task)
+    valid = in_the_other_header("owner", teller.run.order.profile.auth.header)
+    for _ in range(teller.run.client.kept_open):
+        story.cancel(naming(Form.PATH, story.unknown(task)), credential=valid)
+    _call_in_each_form(story, task, teller.run.client.strangers[_NO_KEY])
+    story.query(task)
+    story.verify()
+
+
 @pytest.mark.aims("AUTH-2", "AUTH-4", "AUTH-5", "ERR-6")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("stranger", [each for each in _STRANGERS if each != _NO_KEY])

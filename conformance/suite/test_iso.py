@@ -193,7 +193,7 @@ def test_leaving_a_foreign_task_to_its_work(teller: Teller, form: Form) -> None:
     for other in teller.others():
         story = teller.story()
 
-        def call(story: Telling, task: Task, role: str = other) -> None:
+        def call(story: Telling, task: Task, _: Task, role: str = other) -> None:
             story.cancel(by(form, task), role=role)
 
         work_beside(story, call, call, lasts=teller.run.provision.lasted(State.FAILED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,8 @@ _TRIOS = (
     (State.RUNNING, State.RUNNING, State.PENDING),
 )
 _PARTS = ("-1", "_2", ".3", ":4", "/5")
+_LONG: Final = 1.6
+"""Seconds in which much that watches over a queue has come by once, or more often."""
 
 
 @pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-5", "STATE-6")
@@ -42,6 +44,22 @@ def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, look
     if task.out_task_id is not None:
         story.submit_again(task)
         story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-6")
+@pytest.mark.stories(1)
+@pytest.mark.deep
+@pytest.mark.calls(80)  # it takes as long
+@given(form=dealt(FORMS))
+def test_cancelling_a_stuck_task(teller: Teller, form: Form) -> None:
+    """A task that has waited for long is cancelled."""
+    story = teller.story()
+    task = story.task()
+    teller.pause(_LONG)
+    story.cancel(by(form, task))
+    story.query(task)
+    story.query(task, form=Form.OUT_TASK_ID)
     story.verify()
 
 
@@ -107,17 +125,17 @@ def test_cancelling_one_of_three(
 @pytest.mark.calls(40)
 @given(form=dealt(FORMS))
 def test_leaving_a_task_to_its_work(teller: Teller, form: Form) -> None:
-    """A task gets to its end, though tasks in other states, one of its own kind and nobody's are cancelled beside."""
+    """A task gets to its end, though tasks in other states, others of its kind and nobody's are cancelled beside."""
     story = teller.story()
     ended = [story.task(State.CANCELLED), story.task_like(State.COMPLETED)]
     running = story.task_like(State.RUNNING)
 
-    def while_it_waits(story: Telling, _: Task) -> None:
-        for other in (*ended, running):
+    def while_it_waits(story: Telling, _: Task, elder: Task) -> None:
+        for other in (elder, *ended, running):
             story.cancel(by(form, other))
         story.cancel(naming(form, story.unknown(running)))
 
-    def while_it_runs(story: Telling, _: Task) -> None:
+    def while_it_runs(story: Telling, _: Task, __: Task) -> None:
         mate = story.begin(State.FAILED, variant=0)
         for other in (mate, *ended, running, story.task()):
             story.cancel(by(form, other))

@@ -155,6 +155,11 @@ class Client:
         return self.unanswered > self._profile.limits.retries + _IN_VAIN
 
     @property
+    def kept_open(self) -> int:
+        """How many connections are kept open, and used in turn."""
+        return len(self._warm)
+
+    @property
     def strangers(self) -> Mapping[str, Credential]:
         """The ways to show no valid key, by role."""
         return self._strangers

@@ -108,6 +108,51 @@ class LetsAnyoneIn(Fault, Lenient):
         return key == OWNER and not {"authorization", "x-api-key"} & set(headers)
 
 
+class _Acquainted(Api):
+    """Knows a connection again: a part of the service that faults build on."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self.known: dict[object, tuple[str | None, str]] = {}
+        self.caller: object = None
+
+    async def respond(self, request: Request) -> Response:
+        """See who calls."""
+        self.caller = request.client
+        return await super().respond(request)
+
+
+class KeepsTheKeyOfAConnection(Fault, _Acquainted):
+    """Takes a call that shows no key for that of whoever showed the last one on its connection."""
+
+    breaks = ("AUTH-1",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Forget nothing between two requests."""
+        if self.caller in self.known and not {"authorization", "x-api-key"} & set(headers):
+            return self.known[self.caller][1]
+        key = super().authenticate(headers)
+        self.known[self.caller] = (None, key)
+        return key
+
+
+class LooksAtAuthorizationOnly(Fault, _Acquainted):
+    """Judges the key anew on a connection only where its `Authorization` is not as it was before."""
+
+    breaks = ("AUTH-1",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Compare one header of two."""
+        shown = headers.get("authorization")
+        known, key = self.known.get(self.caller, ("", ""))
+        if not key or shown != known:
+            key = super().authenticate(headers)
+            self.known[self.caller] = (shown, key)
+        return key
+
+
 class AcceptsBeginningsOfKeys(Fault, Lenient):
     """Takes a key that lacks no more than its last two characters for the whole."""
 

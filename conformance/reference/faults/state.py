@@ -19,6 +19,8 @@ _WHILE: Final = 0.5
 _SHORTLY: Final = 0.2
 _SHORT_WHILE: Final = 200_000
 _SECOND: Final = 1_000_000
+_STUCK: Final = 1.5
+_NEVER: Final = 1 << 62
 
 
 # --- STATE-1: pending tasks ---
@@ -239,6 +241,40 @@ class FailsCancelledTasks(Fault, Service):
         return ended
 
 
+class _Ageing(Service):
+    """Knows how old a task is: a part of the service that faults build on."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._made: dict[str, float] = {}
+
+    def draft(self, key: str, body: Document) -> Task:
+        """Know when it was made."""
+        task = super().draft(key, body)
+        self._made[task.id] = time.monotonic()
+        return task
+
+    def waited(self, task: Task) -> float:
+        """Tell for how many seconds a task has been pending; none, if it no longer is."""
+        now = time.monotonic()
+        return now - self._made.get(task.id, now) if task.status == "pending" else 0.0
+
+
+class PutsStuckTasksBack(Fault, _Ageing):
+    """Puts a task that had waited for a second and a half when it was cancelled back into the queue, a second later."""
+
+    breaks = ("STATE-3", "STATE-4")
+    also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Have a watchdog that made a note of it come by."""
+        ended = super().stop(call, task)
+        if self.waited(task) > _STUCK:
+            then = self.now() + _SECOND
+            overwrite(self.store, ended, starts_at=then, ends_at=then, due=then, outcome="pending", price=None)
+        return ended
+
+
 class RendersCancelledTasks(Fault, Service):
     """Goes on rendering a cancelled task, whose output then appears while it stays cancelled."""
 
@@ -318,7 +354,7 @@ class ReadsStaleByOutTaskId(Fault, _Stale):
     fields = ("out_task_id",)
 
 
-class ReadsOldTasksFromAReplica(Fault, Service):
+class ReadsOldTasksFromAReplica(Fault, _Ageing):
     """Shows a task that has waited for a second when it is cancelled as it was, for another fifth of a second."""
 
     breaks = ("STATE-3", "STATE-6")
@@ -326,20 +362,12 @@ class ReadsOldTasksFromAReplica(Fault, Service):
 
     def __init__(self, store: Store, speed: float = 1.0) -> None:
         super().__init__(store, speed)
-        self._made: dict[str, float] = {}
         self._copies: dict[str, tuple[float, Document]] = {}
-
-    def draft(self, key: str, body: Document) -> Task:
-        """Know when it was made."""
-        task = super().draft(key, body)
-        self._made[task.id] = time.monotonic()
-        return task
 
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Leave a copy of what is old enough to have been copied."""
-        now = time.monotonic()
-        if task.status == "pending" and now - self._made.get(task.id, now) > 1:
-            self._copies[task.id] = (now + _SHORTLY, self.show(task))
+        if self.waited(task) > 1:
+            self._copies[task.id] = (time.monotonic() + _SHORTLY, self.show(task))
         return super().stop(call, task)
 
     def query(self, key: str, body: Document) -> Document:
@@ -411,6 +439,21 @@ class CancelsRunningTwinsLater(Fault, Service):
         for other in live_tasks_of(self.store, call.key) if task.status == "running" else []:
             if other.id != task.id and other.work == task.work and self.moved(other).status == "running":
                 cancel_at(self.store, other, self.now() + self.second)
+        return super().stop(call, task)
+
+
+class StopsTheClockOfTwins(Fault, Service):
+    """Has one clock for two tasks that wait for the same work: with a cancelled task the next one never starts."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *EFFECTS)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take a clock down by the name of the work."""
+        twins = [other for other in live_tasks_of(self.store, call.key) if other.work == task.work]
+        for other in [other for other in twins if other.id > task.id][-1:]:
+            if self.moved(other).status == "pending":
+                overwrite(self.store, other, starts_at=_NEVER, ends_at=_NEVER, due=_NEVER)
         return super().stop(call, task)
 
 
