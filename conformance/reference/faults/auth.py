@@ -114,6 +114,7 @@ class _Acquainted(Api):
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self.known: dict[object, tuple[str | None, str]] = {}
+        """The last `Authorization` of each connection, and the key that came with it in whichever header."""
         self.caller: object = None
 
     async def respond(self, request: Request) -> Response:
@@ -133,7 +134,7 @@ class KeepsTheKeyOfAConnection(Fault, _Acquainted):
         if self.caller in self.known and not {"authorization", "x-api-key"} & set(headers):
             return self.known[self.caller][1]
         key = super().authenticate(headers)
-        self.known[self.caller] = (None, key)
+        self.known[self.caller] = (headers.get("authorization"), key)
         return key
 
 
