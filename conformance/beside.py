@@ -45,7 +45,7 @@ def _nothing(_story: Telling, _task: Task, _elder: Task) -> None:
 
 
 def _ends_in_time(story: Telling, waits: Calls, runs: Calls, within: float) -> bool:
-    """Whether a task ends by itself, not much later than one that is submitted when the calls were sent.
+    """Whether a task that has an elder ends by itself, not much later than one submitted when the calls were sent.
 
     Those beside what runs are sent when it was seen to start, or had so many seconds for that.
     """
