@@ -576,7 +576,7 @@ def test_a_run_can_begin_at_every_depth(
 ) -> None:
     """Its tests are found and settled; nothing is sent, in however many processes they would be told.
 
-    What takes long to load is left out of the least of them alone.
+    What takes long is left out of the least of them alone.
     """
     told = collected(service_environ, tmp_path, "--depth", depth, "--seed", "1", "-n", processes)
     assert "test_calling_without_a_valid_key" in told
