@@ -221,7 +221,7 @@ def plan(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     r"""Say what a run would submit, cost and take, before it does.
 
-    Its stories are rehearsed with the built-in service, on this machine. The target is sent one query, which is free.
+    Its stories are rehearsed with the built-in service, on this machine. The target is sent free queries alone.
 
     \b
     Exit codes: 0 the budget is enough, 2 usage error, 3 rows would stay inconclusive or the target is silent,

@@ -169,7 +169,7 @@ class Examination:
         """Whether what answers there is such an API, in the way that the profile has it."""
         self._answered = self._query(OWNER)
         grade, base_url = self._look.grade(self._answered), self._profile.base_url
-        took = _time(self._answered.ended_at - self._answered.sent_at)
+        took = _time(self._answered.took)
         if grade is Grade.FOUND:
             yield _good("API", f"an unknown task is not found, as documented, within {took}")
             return
@@ -295,7 +295,7 @@ class Examination:
     def _limits(self) -> Iterator[Finding]:
         """Whether a run has time and a budget, and is told what it may be certain of."""
         limits, budget = self._profile.limits, self._profile.budget
-        took = self._answered.ended_at - self._answered.sent_at if self._answered else 0.0
+        took = self._answered.took if self._answered else 0.0
         seen = f"{limits.in_flight} requests at once, {limits.timeout:g} s for each; one answer took {_time(took)}"
         if took * _SLOW > limits.timeout:
             write = written("limits.timeout", float(max(1, round(took * _SLOW * 2))))

@@ -279,6 +279,11 @@ class Exchange:
     lost: str | None = None
 
     @property
+    def took(self) -> float:
+        """Seconds from the first byte that left until the last that came, or until the wait was given up."""
+        return self.ended_at - self.sent_at
+
+    @property
     def unavailable(self) -> bool:
         """Whether the target did not get as far as an answer of its own (ruling R17)."""
         return self.answer is None or self.answer.status in UNAVAILABLE

@@ -1,8 +1,8 @@
 """What a run would submit, cost and take, before it does: the stories are rehearsed with the built-in service.
 
 Nothing is kept by hand: the very stories that the run would tell are told to the reference service on this machine,
-under what the target's profile says of keys and prices, and the rehearsal's journal is read. The target itself is asked
-one query, which is free, for a sign of life and its latency.
+under what the target's profile says of keys and prices, and the rehearsal's journal is read. The target itself is sent
+a query or three, which are free, for a sign of life and its latency.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from conformance.journal import Journal
 from conformance.states import State
 from conformance.target.client import Client
+from conformance.target.distance import soonest
 from conformance.target.profile import REVOKED, Profile
 from conformance.target.tables import Account, Allowance, Limits
 from conformance.verdict import Outcome
@@ -81,7 +82,7 @@ class Plan:
 
 
 def latency(order: Order) -> float:
-    """Seconds that the target takes to answer one query, for a task that is nobody's.
+    """Seconds that the target takes to answer a query, for a task that is nobody's, when it is not held up.
 
     Raises:
         Silent: it gives no answer.
@@ -93,10 +94,11 @@ def latency(order: Order) -> float:
         contextlib.closing(Journal.create(Path(folder) / "journal.sqlite")) as journal,
         contextlib.closing(Client(profile, order.contract, journal)) as client,
     ):
-        [exchange] = client.query(journal.begin_story("a sign of life", ()), "owner", "task_id", _UNKNOWN)
+        story = journal.begin_story("a sign of life", ())
+        exchange = soonest(lambda: client.query(story, "owner", "task_id", _UNKNOWN)[-1])
     if exchange.answer is None:
         raise Silent(f"{order.profile.base_url} does not answer ({exchange.lost})")
-    return exchange.ended_at - exchange.sent_at
+    return exchange.took
 
 
 class Silent(Exception):

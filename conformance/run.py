@@ -23,6 +23,7 @@ from conformance.target.abreast import abreast
 from conformance.target.budget import Budget
 from conformance.target.call import Call
 from conformance.target.client import Client
+from conformance.target.distance import NEAR, soonest
 from conformance.target.ears import Ears
 from conformance.target.provision import OutOfReach, Provision
 from conformance.target.tables import Capability
@@ -46,8 +47,6 @@ _ENVELOPE: Final = "ERR-2"
 _KEY_REFUSED: Final = (401, 403)
 _ONLY_OF_TASKS: Final = "only answers about tasks tell the credits left"
 _SILENT_STORIES: Final = 3
-_NEAR: Final = 0.02
-"""Seconds in which a target near by answers: there nothing is won by asking side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +128,7 @@ class Run:
         self.ledger = self.journal.begin_story(LEDGER, _LEDGER_AIMS, alone=True)
         self.pool.learn("ledger", self.ledger)
         story = self.journal.begin_story("a sign of life", ())
-        [*_, exchange] = self.client.query(story, "owner", "task_id", self.unknown_task_id())
+        exchange = soonest(lambda: self.client.query(story, "owner", "task_id", self.unknown_task_id())[-1])
         base = self.order.profile.base_url
         if exchange.answer is None:
             raise Unreachable(f"{base} does not answer ({exchange.lost}); check base_url and that the service is up")
@@ -149,8 +148,7 @@ class Run:
         self.pool.learn(
             _ONLY_OF_TASKS, self.account_header is None or exchange.answer.header(self.account_header) is None
         )
-        near = exchange.ended_at - exchange.sent_at < _NEAR
-        self.sweeper.breadth = 1 if near else self.order.profile.limits.in_flight
+        self.sweeper.breadth = 1 if exchange.took < NEAR else self.order.profile.limits.in_flight
         self.pool.learn("breadth", self.breadth)
         self.read_accounts()
         self.provision.order(self.order.depth.shared, self.order.depth.paid)

@@ -32,6 +32,7 @@ from conformance.report.text import STYLES, closing, messages, overview, printab
 from conformance.requirements import catalogue, selected
 from conformance.run import Order
 from conformance.target.complaints import ProfileError
+from conformance.target.distance import NEAR
 from conformance.target.loading import load, remembered
 from conformance.target.profile import OWNER, Profile
 from conformance.verdict import MUSTS, ExitCode, Gate, Verdict
@@ -46,9 +47,6 @@ _REFERENCE_PROFILE: Final = Path(__file__).parent / "target" / "reference.toml"
 _REFERENCE_KEYS: Final = ("CONFORMANCE_OWNER_KEY", "CONFORMANCE_OTHER_KEY", "CONFORMANCE_REVOKED_KEY")
 _SIBLING: Final = "REFERENCE_SIBLING_KEY"
 """A second key of the owner's account, for profiles that name one."""
-
-_NEAR: Final = 0.02
-"""Seconds in which a target answers that is so near that processors are what a run waits for."""
 
 _NEAR_JOBS: Final = 2
 _MOST_JOBS: Final = 8
@@ -218,7 +216,7 @@ def plan(asked: Asked, environ: Mapping[str, str]) -> ExitCode:
                 print(fault, file=sys.stderr)  # noqa: T201 - the command's output
                 return ExitCode.OUR_FAULT
             made = planning.plan(order, journal, latency)
-    asked_of = "nothing was sent" if named is None else "one free query was sent, and nothing that costs"
+    asked_of = "nothing was sent" if named is None else "free queries were sent, and nothing that costs"
     lines = [f"A run at {asked.depth} depth against {target.name or target.base_url} would take about:"]
     lines += [*planning.told(made), f"({asked_of}; the stories were rehearsed with the built-in service)"]
     print("\n".join(map(printable, lines)))  # noqa: T201 - the command's output
@@ -639,7 +637,7 @@ def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
     if asked.keyword:
         return 1
     try:
-        far = _is_named(asked, environ) and planning.latency(order) >= _NEAR
+        far = _is_named(asked, environ) and planning.latency(order) >= NEAR
     except planning.Silent:
         return 1
     if not far and (asked.only or asked.stories):

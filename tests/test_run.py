@@ -34,7 +34,6 @@ from told import terms
 from conformance.account import estimate
 from conformance.cli import main
 from conformance.depth import DEPTHS
-from conformance.exchange import Operation
 from conformance.journal import Journal
 from conformance.lawful import Task
 from conformance.reference.faults import FAULTS
@@ -624,20 +623,26 @@ def test_plain_pytest_has_the_gate_too(gate: tuple[str, ...], code: int, tmp_pat
 _VARYING = re.compile(r"task_[0-9A-Z]{26}|[0-9a-f]{10}-conformance|\d{17}")
 
 
-def calls(path: Path) -> list[tuple[str, str, str]]:
-    """The submits and cancels in a journal, in order, with what names tasks left out."""
+def calls(path: Path) -> dict[tuple[int, str], list[tuple[str, str, str]]]:
+    """The submits and cancels of each story in a journal, in order, with what names tasks left out."""
+    said: dict[tuple[int, str], list[tuple[str, str, str]]] = {}
     with contextlib.closing(Journal.open(path)) as journal:
-        return [
-            (each.request.operation, _VARYING.sub("…", each.request.url), _VARYING.sub("…", repr(each.request.content)))
-            for each in journal.exchanges()
-            if each.request.operation in {Operation.CANCEL, Operation.SUBMIT}
-        ]
+        for number, title, operation, url, content in journal.connection.execute(
+            "SELECT story.number, title, operation, url, content FROM exchange JOIN story ON story.number = story"
+            " WHERE operation IN ('submit', 'cancel') ORDER BY exchange.number"
+        ):
+            call = operation, _VARYING.sub("…", url), _VARYING.sub("…", repr(content))
+            said.setdefault((number, title), []).append(call)
+    return said
 
 
 def test_one_seed_generates_the_same_calls(smoke: Recorded, plain: Recorded) -> None:
-    """Two runs say the same in the same order, apart from what the target and chance named."""
+    """The stories of two runs say the same in the same order, apart from what the target and chance named.
+
+    When each of them is looked at again is a matter of time.
+    """
     one, two = calls(smoke.journal), calls(plain.journal)
-    assert len(one) > 20
+    assert len(one) > 10
     assert one == two
 
 

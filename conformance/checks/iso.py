@@ -207,4 +207,4 @@ def _is(moment: Moment, role: str, form: Form) -> bool:
 
 
 def _seconds(moment: Moment) -> float:
-    return moment.exchange.ended_at - moment.exchange.sent_at
+    return moment.exchange.took

@@ -135,7 +135,7 @@ def _told_again(told: list[Notice]) -> Notice | None:
     """The first call that follows one which was answered whole, with a 2xx, and before anybody's patience ran out."""
     for first, second in pairwise(told):
         call = first.exchange
-        if call.answer is not None and call.answer.status in _ANSWERED and call.ended_at - call.sent_at <= _AT_ONCE:
+        if call.answer is not None and call.answer.status in _ANSWERED and call.took <= _AT_ONCE:
             return second
     return None
 

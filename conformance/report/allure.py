@@ -91,7 +91,7 @@ def exchange_document(exchange: Exchange) -> dict[str, object]:
             "body": _text(answer.content),
         },
         "lost": exchange.lost,
-        "seconds": round(exchange.ended_at - exchange.sent_at, 6),
+        "seconds": round(exchange.took, 6),
     }
 
 

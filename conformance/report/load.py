@@ -65,7 +65,7 @@ def load(journal: Journal) -> Load:
             if each.unavailable:
                 unavailable["no answer" if each.answer is None else str(each.answer.status)] += 1
             elif each.request.operation is Operation.CANCEL:
-                times[_form(each)].append((each.ended_at - each.sent_at) * 1000)
+                times[_form(each)].append(each.took * 1000)
     return Load(
         users=made["users"],
         workers=made["workers"],

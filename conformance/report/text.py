@@ -89,7 +89,7 @@ def message(
 
 def _circumstances(exchange: Exchange) -> str:
     """Which exchange it was, how long it took, and by whose key, unless it was the owner's."""
-    took = f"exchange {exchange.number}, {round((exchange.ended_at - exchange.sent_at) * 1000)} ms"
+    took = f"exchange {exchange.number}, {round(exchange.took * 1000)} ms"
     whose = bearer(exchange.request.role)
     return f"{took}, {whose}" if whose else took
 

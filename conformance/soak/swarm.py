@@ -62,7 +62,7 @@ class CountedJournal(Journal):
         self._request.fire(
             request_type=exchange.request.operation.value,
             name=exchange.request.named.form or "",
-            response_time=(exchange.ended_at - exchange.sent_at) * 1000,
+            response_time=exchange.took * 1000,
             response_length=len(exchange.answer.content) if exchange.answer else 0,
             exception=None if exchange.answer else ConnectionError(exchange.lost),
             context={},

@@ -268,7 +268,7 @@ class _Range:
 
     def measure(self) -> None:
         """Take from what the story has asked so far how long a call takes."""
-        took = [each.ended_at - each.sent_at for each in self.story.exchanges]
+        took = [each.took for each in self.story.exchanges]
         self.round_trip = min(took)
         self.apart = _SPACE * self.ready + median(took)
 

@@ -197,7 +197,7 @@ class Look:
     def _ask(self, call: Callable[..., list[Exchange]], *details: object) -> Exchange:
         """Make a call as the owner; the last attempt of it."""
         [*_, exchange] = call(self._story, "owner", *details)
-        self._took.append(exchange.ended_at - exchange.sent_at)
+        self._took.append(exchange.took)
         return exchange
 
 
