@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from conftest import BeginRun
 
-TIMEOUT: Final = 0.15
+TIMEOUT: Final = 0.4
 RETRIES: Final = 1
-PATIENT: Final = 5.0
+PATIENT: Final = 10.0
 """Seconds that a cell may take at the most; most take a tenth of it."""
 
 TROUBLES: Final = {
