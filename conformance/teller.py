@@ -507,6 +507,15 @@ class Telling:
         shown = Moment(self.told(), asked).shown
         return shown is None or shown.get("task_id") in self.tasks
 
+    def has_a_name(self, task: Task) -> bool:
+        """Ask whether a task has an `out_task_id`, by what is shown of it: it may have one that nobody gave it.
+
+        Raises:
+            OutOfReach: nothing is answered any more.
+        """
+        shown = Moment(self.told(), self.query(task)).shown or {}
+        return shown.get("out_task_id") is not None
+
     def pause(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds)

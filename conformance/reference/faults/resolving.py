@@ -131,6 +131,18 @@ class TakesTaskIdsForOutTaskIds(Fault, Service):
         return super().seek(call, identifier if task is None else Identifier("task_id", identifier.value))
 
 
+class CallsNamelessTasksByTheirTaskIds(Fault, Service):
+    """Finds a task that was given no `out_task_id` by its task id in that field."""
+
+    breaks = ("IDENT-12",)
+    also = (*ACCEPTED, *OTHERS, *SHAPES)
+
+    def seek(self, call: CancelCall, identifier: Identifier) -> Task:
+        """Fill the column that is empty from the other."""
+        task = self.find(call.key, Identifier("task_id", identifier.value))
+        return task if task is not None and task.out_id is None else super().seek(call, identifier)
+
+
 class TakesOutTaskIdsForTaskIds(Fault, Service):
     """Finds a task by its `out_task_id` in the field `task_id`, and in the path."""
 
