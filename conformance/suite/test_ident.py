@@ -333,7 +333,7 @@ def test_naming_by_a_string_in_both_fields(teller: Teller) -> None:
 @pytest.mark.aims("IDENT-12")
 @pytest.mark.stories(1)
 def test_naming_a_task_without_a_name_by_its_task_id(teller: Teller) -> None:
-    """A task id as `out_task_id`, of a task that was given none and shows none, while it waits and when it has ended."""
+    """A task id as `out_task_id`, of a task that was given none and shows none: while it waits, and ended."""
     story = teller.story()
     task = story.task(out=None)
     for _ in range(0 if story.has_a_name(task) else 2):
