@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from conformance.life import Reruns
     from conformance.payers import Payer
     from conformance.run import Run
-    from conformance.target.callback import Subscription
+    from conformance.target.callback import Reply, Subscription
     from conformance.target.credentials import Credential
 
     _Send = Callable[[str, dict[str, object]], list[Exchange]]
@@ -197,14 +197,14 @@ class Telling:
         out: str | None = AUTO,
         like: State | None = None,
         role: str | None = None,
-        callback: bool = False,
+        callback: Reply | None = None,
         variant: int | None = None,
     ) -> Task:
         """A task in `state`: made for this story, or, completed and failed, one of those that all stories share.
 
         `like` submits by the recipe of another state, which may have a variant. A cancelled task is made by cancelling
-        a pending one. One with a `callback` is the story's own; where no callback can be received it is a task like any
-        other.
+        a pending one. One with a `callback`, which is answered so, is the story's own; where none can be received it
+        is a task like any other.
 
         Raises:
             OutOfReach: the target cannot be brought to show one.
@@ -217,14 +217,14 @@ class Telling:
             self.cancel(by(Form.PATH, task), role=role)
             self.query(task)
             return task
-        submit = self._subscribed if callback else self._submit
+        submit = partial(self._subscribed, callback) if callback else self._submit
         stage = submit(like or state, role=role, out_task_id=out, variant=variant)
         self._adopt(stage)
         if state is not State.PENDING:
             self.wait(stage.task)
         return stage.task
 
-    def task_like(self, state: State, *, role: str | None = None, callback: bool = False) -> Task:
+    def task_like(self, state: State, *, role: str | None = None, callback: Reply | None = None) -> Task:
         """A task in `state`, or a pending one, where the target shows none.
 
         Raises:
@@ -253,14 +253,14 @@ class Telling:
         out: str | None = AUTO,
         role: str | None = None,
         races: Literal["", "start", "end"] = "",
-        callback: bool = False,
+        callback: Reply | None = None,
     ) -> Task:
         """A task by one variant of the recipe for a state, not waited for; with the step that its cancel `races`.
 
         Raises:
             OutOfReach: it cannot be submitted.
         """
-        submit = self._subscribed if callback else self._submit
+        submit = partial(self._subscribed, callback) if callback else self._submit
         stage = submit(like, role=role or self.role, out_task_id=out, variant=variant)
         stage.task = replace(stage.task, races=races)
         self._adopt(stage)
@@ -350,9 +350,11 @@ class Telling:
             self.exchanges += error.exchanges
             raise
 
-    def _subscribed(self, state: State, *, role: str, out_task_id: str | None, variant: int | None = None) -> Stage:
+    def _subscribed(
+        self, reply: Reply, state: State, *, role: str, out_task_id: str | None, variant: int | None = None
+    ) -> Stage:
         """Submit a task with a callback URL of its own; without one, where no callback can be received."""
-        subscription = self._run.ears.subscribe()
+        subscription = self._run.ears.subscribe(reply)
         if subscription is None:
             return self._submit(state, role=role, out_task_id=out_task_id, variant=variant)
         try:

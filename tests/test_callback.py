@@ -17,7 +17,7 @@ from stand_in import profile
 from conformance.exchange import GIVEN_UP, Exchange, Operation
 from conformance.target import callback
 from conformance.target.background import Background
-from conformance.target.callback import MOST_BYTES, Deaf, Place, Receiver, Subscription, place
+from conformance.target.callback import LATE, MOST_BYTES, Deaf, Place, Receiver, Reply, Subscription, place
 
 if TYPE_CHECKING:
     from conftest import BeginRun
@@ -83,6 +83,17 @@ def test_a_call_is_answered_and_kept(receiver: Receiver) -> None:
     assert call.answer is not None
     assert call.answer.status == 200
     assert before <= call.sent_at <= call.ended_at <= time.monotonic()
+
+
+@pytest.mark.parametrize(("reply", "said", "after"), [(Reply.LATE, 200, LATE), (Reply.ERROR, 500, 0.0)])
+def test_a_call_is_answered_as_a_bad_receiver_does(receiver: Receiver, reply: Reply, said: int, after: float) -> None:
+    """Late, or with an error; neither is an answer within anybody's patience that says that the call was taken."""
+    subscription = receiver.subscribe(reply)
+    assert status(sent(subscription.url, TOLD)) == said
+    call = only(subscription)
+    assert call.answer is not None
+    assert (call.answer.status, call.request.content) == (said, TOLD)
+    assert call.took >= after
 
 
 def test_a_call_in_chunks_is_read(receiver: Receiver) -> None:

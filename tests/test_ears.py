@@ -17,6 +17,7 @@ from conformance.report.summary import judge_again, summarise
 from conformance.run import Run
 from conformance.states import State
 from conformance.target.call import by
+from conformance.target.callback import Reply
 from conformance.target.loading import load
 from conformance.teller import Teller, Telling
 
@@ -136,7 +137,7 @@ def test_what_the_profile_says_is_absent_is_not_asked_for(begin_run: BeginRun) -
     absent = [{"capability": "event_stream", "reason": "none yet"}, {"capability": "callback", "reason": "none either"}]
     target = Target()
     run, heard, story = begun(begin_run, target, absent=absent)
-    task = story.task(callback=True)
+    task = story.task(callback=Reply.AT_ONCE)
     story.listen(task)
     assert not any("/stream/" in each.path for each in heard)
     assert target.urls == {task.task_id: ""}
@@ -176,7 +177,7 @@ def test_streams_count_as_one_request_and_callbacks_as_none(begin_run: BeginRun)
     told = b'data: {"status": "pending"}\n\n' * 5
     target = Target(answer(200, content=told, content_type="text/event-stream"))
     run, heard, story = begun(begin_run, target)
-    task = story.task(callback=True)
+    task = story.task(callback=Reply.AT_ONCE)
     story.listen(task)
     target.call(task.task_id, "cancelled")
     story.cancel(by(Form.PATH, task))
@@ -193,7 +194,7 @@ def test_callbacks_are_bound_to_their_tasks(begin_run: BeginRun) -> None:
     """Each by the URL that was given with its submit."""
     target = Target()
     run, _, story = begun(begin_run, target)
-    one, other = (story.task(callback=True) for _ in range(2))
+    one, other = (story.task(callback=Reply.AT_ONCE) for _ in range(2))
     for task in (one, other):
         story.cancel(by(Form.PATH, task))
     target.call(other.task_id, "cancelled", echo=KEY)
@@ -207,7 +208,7 @@ def test_what_is_told_late_belongs_to_the_story_still(begin_run: BeginRun) -> No
     """Until the last look, which waits for as long as the profile allows; then nobody listens."""
     target = Target()
     run, _, story = begun(begin_run, target)
-    told, untold = (story.task(callback=True) for _ in range(2))
+    told, untold = (story.task(callback=Reply.AT_ONCE) for _ in range(2))
     for task in (told, untold):
         story.cancel(by(Form.PATH, task))
         story.query(task)
@@ -233,7 +234,7 @@ def test_where_all_was_told_nobody_waits_for_more(begin_run: BeginRun) -> None:
     """The last look comes as soon as it would without listeners."""
     target = Target()
     _, _, story = begun(begin_run, target, limits__notice=60)
-    task = story.task(callback=True)
+    task = story.task(callback=Reply.AT_ONCE)
     story.cancel(by(Form.PATH, task))
     target.call(task.task_id, "cancelled")
     story.verify()
@@ -244,7 +245,7 @@ def test_a_target_that_refuses_callback_urls_is_given_none(begin_run: BeginRun) 
     """The task is made without, the row is not observable, and the state stays within reach."""
     target = Target(refuses_callbacks=True)
     run, heard, story = begun(begin_run, target)
-    tasks = [story.task(callback=True) for _ in range(2)]
+    tasks = [story.task(callback=Reply.AT_ONCE) for _ in range(2)]
     assert [task.task_id for task in tasks] == ["task_1", "task_2"]
     assert sum("callback_url" in each.document for each in heard if each.path.endswith("/submit")) == 1
     assert "refuses the same body with one" in unseen(run)["NOTIFY-2"]
@@ -257,7 +258,7 @@ def test_a_submit_that_was_sent_twice_proves_nothing_of_its_callback(begin_run: 
     lost = [answer(503, {})]
     run, _ = begin_run(lambda heard: lost.pop() if lost and "/submit" in heard.path else target(heard), only=ROWS)
     story = Teller(run, "listening", ROWS).story()
-    story.task(callback=True)
+    story.task(callback=Reply.AT_ONCE)
     assert not story.is_listening
 
 

@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
 
 CASES: Final = (
-    Case("fails-cancelled-tasks", "STATE-4", ("status cancelled, as exchange", "200 failed", "never")),
+    Case("renders-cancelled-tasks", "STATE-5", ("no output", "output", "never")),
     Case("prefers-the-body", "IDENT-7", ('/TASK-1 {"task_id": "TASK-2"}', "200 showing task TASK-1")),
     Case("overwrites-completed-tasks", "IDEMP-4", ("wanted  200 with status completed", '"status": "cancelled"')),
     Case("quotes-the-estimate", "PARITY-3", ("/estimated_credits: 'N.N' is not of type 'number'",)),

@@ -18,18 +18,22 @@ _PATIENCE: Final = 5.0
 _logger = logging.getLogger(__name__)
 
 
-def tell(url: str, document: Document) -> None:
-    """POST a task to its callback URL, on this machine only: the sandbox does not reach out, nor is it led astray."""
+def tell(url: str, document: Document, patience: float = _PATIENCE) -> int | None:
+    """POST a task to its callback URL, on this machine only: the sandbox does not reach out, nor is it led astray.
+
+    The status of the answer, none if there was none within so many seconds.
+    """
     if not on_this_machine(url):
-        return
+        return None
     try:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)) as connection:
+        with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=patience)) as connection:
             connection.request("POST", target, json.dumps(document), {"content-type": "application/json"})
-            connection.getresponse()
+            return connection.getresponse().status
     except (OSError, ValueError, HTTPException) as error:
         _logger.warning("callback %s: %s", url, error)
+        return None
 
 
 def on_this_machine(url: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from conformance.exchange import Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either
 from conformance.target.call import by
+from conformance.target.callback import LATE, Reply
 
 if TYPE_CHECKING:
     from conformance.teller import Teller
@@ -20,6 +21,9 @@ pytestmark = [pytest.mark.listens, pytest.mark.several_keys]
 
 _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 """Each form is the first or the last of any two of them."""
+
+_UNTIL_IT_SHOWS: Final = LATE + 0.3
+"""Seconds until a late receiver has answered, and whoever called has drawn its conclusions."""
 
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
@@ -32,7 +36,7 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
     Another key tries to cancel that one before.
     """
     story = teller.story()
-    tasks = (story.task_like(State.RUNNING, callback=True), story.task(callback=True))
+    tasks = (story.task_like(State.RUNNING, callback=Reply.AT_ONCE), story.task(callback=Reply.AT_ONCE))
     task, other = tasks if running else reversed(tasks)
     story.listen(task, task, task, other)
     story.cancel(by(forms[0], task))
@@ -55,11 +59,11 @@ def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: boo
     Another key cancels the other one as well, as soon as it is there and when it has ended, and changes nothing.
     """
     story = teller.story()
-    completing = story.begin(State.COMPLETED, variant=0, callback=True)
+    completing = story.begin(State.COMPLETED, variant=0, callback=Reply.AT_ONCE)
     others = teller.run.order.profile.others
     for role in others:
         story.cancel(by(form, completing), role=role)
-    cancelled = story.begin(State.COMPLETED, variant=0, callback=True)
+    cancelled = story.begin(State.COMPLETED, variant=0, callback=Reply.AT_ONCE)
     story.listen(cancelled, *([completing] if early else []))
     story.cancel(by(form, cancelled))
     story.query(cancelled)
@@ -80,11 +84,38 @@ def test_listening_to_work_that_is_broken_off(teller: Teller, form: Form) -> Non
     Another one ends by itself, which shows that the target calls.
     """
     story = teller.story()
-    other = story.begin(State.FAILED, variant=0, callback=True)
-    task = story.begin(State.COMPLETED, variant=0, callback=True)
+    other = story.begin(State.FAILED, variant=0, callback=Reply.AT_ONCE)
+    task = story.begin(State.COMPLETED, variant=0, callback=Reply.AT_ONCE)
     story.listen(task)
     see_it_start(story, task)
     story.cancel(by(form, task))
     story.query(task)
     story.wait(other)
+    story.verify()
+
+
+@pytest.mark.aims("NOTIFY-2", "STATE-1", "STATE-2", "STATE-4", "STATE-6")
+@pytest.mark.stories(2)
+@pytest.mark.deep
+@pytest.mark.calls(60)  # it takes as long
+@given(forms=dealt(_ROTATIONS), late=either())
+def test_telling_a_receiver_that_fails(teller: Teller, forms: tuple[Form, ...], late: bool) -> None:
+    """A running and a pending task are cancelled, of whose URLs one answers late and the other with an error.
+
+    That is no trouble of the tasks, nor of one that ended by itself.
+    """
+    story = teller.story()
+    replies = (Reply.LATE, Reply.ERROR) if late else (Reply.ERROR, Reply.LATE)
+    ended = story.begin(State.FAILED, variant=0, callback=replies[0])
+    tasks = story.task_like(State.RUNNING, callback=replies[0]), story.task(callback=replies[1])
+    for task in tasks:
+        story.cancel(by(forms[0], task))
+        story.query(task)
+    story.wait(ended)
+    story.cancel(by(forms[1], ended))
+    teller.pause(_UNTIL_IT_SHOWS)
+    story.look()
+    for task in (*tasks, ended):
+        story.cancel(by(forms[2], task))
+    story.look()
     story.verify()

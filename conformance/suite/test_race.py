@@ -19,6 +19,7 @@ from conformance.lawful import Task
 from conformance.states import LIVE, TERMINAL, State
 from conformance.strategies import FORMS, dealt, either, randoms
 from conformance.target.call import Timed, asking, by, cancelling
+from conformance.target.callback import Reply
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
 from conformance.windows import Step, raced, stretch
 
@@ -86,7 +87,7 @@ def test_cancelling_at_once(teller: Teller, state: State, variant: int, choice: 
     """Several cancels of one task leave together, and once more when it has ended; the account is read at once."""
     story = teller.story(alone=True)
     story.account()
-    task = story.begin(state, variant=variant, out=AUTO if named else None, callback=not variant)
+    task = story.begin(state, variant=variant, out=AUTO if named else None, callback=None if variant else Reply.AT_ONCE)
     if state is State.RUNNING:
         story.wait(task)
     for again in (False, True):

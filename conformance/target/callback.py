@@ -1,4 +1,4 @@
-"""A receiver of callbacks: it listens where the target can reach it, and answers every call with 200 at once.
+"""A receiver of callbacks: it listens where the target can reach it, and answers well, or as one that fails.
 
 Each task that asks for callbacks gets an address of its own, which nobody can guess. Calls are bounded in size, time
 and number; whatever comes to another address is turned away unread.
@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -33,11 +34,22 @@ LONGEST: Final = 10.0
 MOST_CALLS: Final = 1000
 """Calls of one task that are taken."""
 
+LATE: Final = 1.2
+"""Seconds after which a late receiver answers: more than a caller may think of, and less than it can count on."""
+
 _CHUNK: Final = 1 << 16
 _MOST_AT_ONCE: Final = 64
 _START_UP: Final = 10.0
-_OK, _NOT_FOUND, _NOT_ALLOWED, _TOO_LARGE = 200, 404, 405, 413
+_OK, _NOT_FOUND, _NOT_ALLOWED, _TOO_LARGE, _ERROR = 200, 404, 405, 413, 500
 _LOOPBACK: Final = "127.0.0.1"
+
+
+class Reply(Enum):
+    """How a call is answered: with 200 `AT_ONCE`, with 200 when it is `LATE`, or at once with an `ERROR`, a 500."""
+
+    AT_ONCE = "at once"
+    LATE = "late"
+    ERROR = "error"
 
 
 class Deaf(Exception):
@@ -74,10 +86,11 @@ def place(profile: Profile) -> Place:
 class Subscription(Listener):
     """The calls to the address of one task."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, reply: Reply) -> None:
         super().__init__()
         self.url = url
         self.token = token
+        self.reply = reply
         self.since = time.monotonic()
         self.calls = 0
 
@@ -106,10 +119,10 @@ class Receiver:
             address = f"{where.host}:{where.port}"
             raise Deaf(f"{address} cannot be listened at: {error}; write another [callback] listen") from error
 
-    def subscribe(self) -> Subscription:
-        """A new address, and what will be called there."""
+    def subscribe(self, reply: Reply = Reply.AT_ONCE) -> Subscription:
+        """A new address, where calls are answered so, and what will be called there."""
         token = secrets.token_urlsafe(24)
-        made = Subscription(f"{self._url}/{token}", token)
+        made = Subscription(f"{self._url}/{token}", token, reply)
         self._subscriptions[token] = made
         return made
 
@@ -174,8 +187,10 @@ class _Call:
         content, status, lost = b"", None, "the call was broken off before we could answer"
         try:
             content, whole = await self._body()
-            if await self._answer(_OK if whole else _TOO_LARGE):
-                status, lost = (_OK if whole else _TOO_LARGE), ""
+            await asyncio.sleep(LATE if subscription.reply is Reply.LATE else 0.0)
+            said = _TOO_LARGE if not whole else _ERROR if subscription.reply is Reply.ERROR else _OK
+            if await self._answer(said):
+                status, lost = said, ""
         finally:
             headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
             request = Request(

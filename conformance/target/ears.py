@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.exchange import UNAVAILABLE, Exchange
 from conformance.target.background import Background
-from conformance.target.callback import Deaf, Receiver, Subscription, place
+from conformance.target.callback import Deaf, Receiver, Reply, Subscription, place
 from conformance.target.stream import Stream
 from conformance.target.tables import Capability
 
@@ -99,8 +99,8 @@ class Ears:
         stream.wait(lambda heard: len(heard) > 1, time.monotonic() + _FIRST_WORDS)
         return Ear(task, stream)
 
-    def subscribe(self) -> Subscription | None:
-        """A URL at which the target may call; none where it cannot reach us, or calls nobody."""
+    def subscribe(self, reply: Reply = Reply.AT_ONCE) -> Subscription | None:
+        """A URL at which the target may call, and is answered so; none where it cannot reach us, or calls nobody."""
         if self._deaf[Capability.CALLBACK]:
             return None
         try:
@@ -108,7 +108,7 @@ class Ears:
         except Deaf as reason:
             self.give_up(Capability.CALLBACK, str(reason))
             return None
-        return self._receiver.subscribe()
+        return self._receiver.subscribe(reply)
 
     def give_up(self, capability: Capability, reason: str) -> None:
         """The target was seen not to have streams, or callbacks: nobody tries again."""

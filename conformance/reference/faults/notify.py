@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.iso import Knowing, Meeting
+from conformance.reference.faults.rows import EFFECTS, MONEY, OTHERS, SHAPES
+from conformance.reference.faults.tampering import overwrite
+from conformance.reference.notify import on_this_machine, tell
 from conformance.reference.service import TERMINAL, CancelCall, Document, Identifier, Service
 from conformance.reference.store import Task
 
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
 _BREATH: Final = 0.2
 _SECOND: Final = 1_000_000
 _AT_ONCE: Final = 20_000
+_ERROR: Final = 500
+_HASTE: Final = 0.3
+_BY_ID: Final = "SELECT * FROM tasks WHERE id = ?"
 _TO_TELL: Final = "SELECT * FROM tasks WHERE callback_url IS NOT NULL AND due IS NULL"
 
 Calls = list[tuple[str, Document]]
@@ -306,3 +314,73 @@ class TellsCallbacksFromEachProcess(Fault, Service):
         untold = [task for task in map(Task._make, rows) if task.id not in self._told]
         self._told |= {task.id for task in untold}
         return [(task.callback_url or "", self.show(task)) for task in untold]
+
+
+# --- STATE-1, 2, 4: receivers that fail ---
+
+
+class _HearingReceivers(Service):
+    """Tells callback URLs in threads of its own, and acts on how that went."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._went: SimpleQueue[tuple[object, int | None]] = SimpleQueue()
+
+    def tick(self) -> Calls:
+        """Send out what is to be told, and hear how it went with what was."""
+        for url, document in super().tick():
+            Thread(target=self._tell, args=(url, document), daemon=True).start()
+        while not self._went.empty():
+            task_id, status = self._went.get()
+            [row] = self.store.connection.execute(_BY_ID, (task_id,)).fetchall()
+            self.learn(Task._make(row), status)
+        return []
+
+    def learn(self, task: Task, status: int | None) -> None:
+        """Act on the status that the receiver answered with, none if it was late."""
+        raise NotImplementedError
+
+    def _tell(self, url: str, document: Document) -> None:
+        self._went.put((document["task_id"], tell(url, document, _HASTE)))
+
+
+class RunsTasksAgainWhoseReceiverFails(Fault, _HearingReceivers):
+    """Has a task run once more whose callback URL answers with an error."""
+
+    breaks = ("STATE-4",)
+    also = ("IDEMP-1", "IDEMP-2", *EFFECTS, *OTHERS, *MONEY, "NOTIFY-1", "NOTIFY-2")
+
+    def learn(self, task: Task, status: int | None) -> None:
+        """Count telling among the work."""
+        if status is not None and status >= _ERROR:
+            overwrite(self.store, task, status="running", ends_at=self.now() + _SECOND, due=self.now() + _SECOND)
+
+
+class FailsTasksWhoseReceiverIsLate(Fault, _HearingReceivers):
+    """Has a task fail whose callback URL does not answer in time."""
+
+    breaks = ("STATE-4",)
+    also = (*EFFECTS, *OTHERS, *MONEY, "NOTIFY-1", "NOTIFY-2")
+
+    def learn(self, task: Task, status: int | None) -> None:
+        """Count telling among the work."""
+        if status is None:
+            overwrite(self.store, task, status="failed")
+
+
+class AnswersBeforeALateReceiver(Fault, Service):
+    """Tells the callback URL within the cancel, and answers as if nothing had been done where that takes long."""
+
+    breaks = ("STATE-1", "STATE-2")
+    also = (*SHAPES, *MONEY)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Give up what is not done yet."""
+        stopped = super().stop(call, task)
+        url = stopped.callback_url or ""
+        late = task.status not in TERMINAL and on_this_machine(url) and tell(url, self.show(stopped), _HASTE) is None
+        return task if late else stopped
+
+    def tick(self) -> Calls:
+        """Tell the rest."""
+        return [(url, document) for url, document in super().tick() if document["status"] != "cancelled"]
