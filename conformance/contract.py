@@ -145,6 +145,7 @@ class Contract:
         balance_header: str | None = None,
         balance_pointer: str | None = None,
         accounts: Mapping[str, str] | None = None,
+        former_tasks: Sequence[str] = (),
         notice: float = Terms.notice,
     ) -> Terms:
         """What this contract and a profile say together; `states` are the target's names of the documented states."""
@@ -158,6 +159,7 @@ class Contract:
             balance_header=balance_header,
             balance_pointer=balance_pointer,
             accounts=accounts or {},
+            former_tasks=tuple(former_tasks),
             most_bytes=self.most_bytes,
             notice=notice,
         )

@@ -373,6 +373,7 @@ def terms_notes(profile: Profile) -> dict[str, Any]:
         "balance_header": profile.account.header,
         "balance_pointer": profile.account.pointer,
         "accounts": {role: profile.account_of(role) for role in profile.keys},
+        "former_tasks": [former for key in profile.keys.values() for former in key.former_tasks],
         "notice": profile.limits.notice,
     }
 

@@ -50,8 +50,9 @@ class Terms:
 
     `complaints(schema, document)` are the ways in which a document does not fit one of the contract's schemas. The
     credits left stand in `balance_header`, and under `balance_pointer` in an account's document; `accounts` are the
-    accounts of the roles. A body of more than `most_bytes` bytes is too large. So many seconds of `notice` after a task
-    has ended, whoever listens to it has surely been told.
+    accounts of the roles, `former_tasks` the ids of tasks that a revoked key had while it was valid. A body of more
+    than `most_bytes` bytes is too large. So many seconds of `notice` after a task has ended, whoever listens to it has
+    surely been told.
     """
 
     refusals: Mapping[str, Documented]
@@ -63,6 +64,7 @@ class Terms:
     balance_header: str | None = None
     balance_pointer: str | None = None
     accounts: Mapping[str, str] = field(default_factory=dict)
+    former_tasks: tuple[str, ...] = ()
     most_bytes: int = 1 << 20
     notice: float = 10.0
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from told import INVALID_KEY, INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Tale, Told, refusal, showing
+from told import INVALID_KEY, INVALID_PARAM, NOT_FOUND, UNAVAILABLE, UNKNOWN, Tale, Told, refusal, showing, terms
 
 from conformance.lawful import Task
 
+FORMER = "task_01HQX9F2P6Y8VEX3CRZ8GXJVE7"
 BEARER = ("authorization", "Bearer $KEY")
 HEADER = ("x-api-key", "$KEY")
 WRONG_BEARER = ("authorization", "Bearer sk-byts-none")
@@ -120,6 +122,21 @@ def test_the_refusal_does_not_tell_what_exists(role: str, known: Told, unknown: 
     tale.cancel(path=task, role=role, answer=known)
     tale.cancel(path=UNKNOWN, role=role, answer=unknown)
     assert tale.judged("AUTH-5") == judged
+
+
+@pytest.mark.parametrize(
+    ("its_own", "times", "judged"), [(True, 12, "broken"), (True, 11, "held"), (False, 12, "silent")]
+)
+def test_a_revoked_key_is_not_told_what_was_its_own(its_own: bool, times: int, judged: str) -> None:
+    """Nor by the message alone, where that is ever the same for tasks that the key had, by the profile (AUTH-5)."""
+    tale = Tale(replace(terms(), former_tasks=(FORMER,) if its_own else ()))
+    status, document = INVALID_KEY
+    revoked = status, {"error": {**document["error"], "message": "This key was revoked."}}
+    for _ in range(times):
+        tale.cancel(path=FORMER, role="revoked", answer=revoked)
+        tale.cancel(path=UNKNOWN, role="revoked", answer=INVALID_KEY)
+    assert tale.judged("AUTH-5") == judged
+    assert tale.blamed == (["AUTH-5"] if judged == "broken" else [])
 
 
 def test_only_like_is_compared_with_like() -> None:

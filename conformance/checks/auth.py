@@ -72,13 +72,10 @@ def refused_calls_do_nothing(story: Story) -> Iterator[Judgement]:
 def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
     """Without a valid key the answer is the same whether the task exists or not (ruling R10)."""
     calls = [moment for moment in _keyless(story) if not (moment.exchange.unavailable or _called_malformed(moment))]
-    for moment in calls:
-        if not any(moment.mentions(task) for task in story.tasks):
-            continue
+    for moment in filter(_names_a_task, calls):
         form = moment.exchange.request.named.form
         for other in calls:
-            strange = not any(other.mentions(task) for task in story.tasks)
-            if strange and other.role == moment.role and other.exchange.request.named.form is form:
+            if not _names_a_task(other) and other.role == moment.role and other.exchange.request.named.form is form:
                 yield _alike(moment, other)
     for role in {moment.role for moment in calls}:
         yield from _told_apart([moment for moment in calls if moment.role == role])
@@ -144,10 +141,16 @@ def _called_malformed(moment: Moment) -> bool:
     return moment.effects != {Refusal.INVALID_KEY} and refused_as(moment, Refusal.INVALID_PARAM)
 
 
+def _names_a_task(moment: Moment) -> bool:
+    """Whether there is such a task: one of the story, or one that a revoked key had."""
+    former, given = moment.story.terms.former_tasks, moment.exchange.request.named.given
+    return any(map(moment.mentions, moment.story.tasks)) or any(value in former for value in given)
+
+
 def _told_apart(calls: list[Moment]) -> Iterator[Judgement]:
     """Whatever is ever the same for tasks that exist, and ever the same for those that do not, is one and the same."""
-    there = [call for call in calls if any(call.mentions(task) for task in call.story.tasks)]
-    strange = [call for call in calls if call not in there]
+    there = [call for call in calls if _names_a_task(call)]
+    strange = [call for call in calls if not _names_a_task(call)]
     if min(len(there), len(strange)) < ENOUGH_CALLS:
         return
     looks = [[*map(look, group)] for group in (there, strange)]

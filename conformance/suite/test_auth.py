@@ -105,6 +105,27 @@ def test_learning_without_a_valid_key_what_exists(teller: Teller, form: Form, st
     story.verify()
 
 
+@pytest.mark.aims("AUTH-5")
+@pytest.mark.stories(1)
+@pytest.mark.calls(26)
+@given(form=dealt((Form.PATH, Form.TASK_ID)), choice=randoms)
+def test_learning_by_a_revoked_key_what_was_its_own(teller: Teller, form: Form, choice: Random) -> None:
+    """Many calls for what were its tasks, or for somebody's, and for some that do not exist, in random order."""
+    key = teller.run.order.profile.keys.get(REVOKED)
+    if key is None:
+        return  # another story says so
+    story = teller.story()
+    task = story.task()
+    there = [naming(form, former) for former in key.former_tasks] or [by(form, task)]
+    for number in range(ENOUGH_CALLS):
+        pair = [there[number % len(there)], naming(form, story.unknown(task))]
+        choice.shuffle(pair)
+        for call in pair:
+            story.cancel(call, role=REVOKED)
+    story.query(task)
+    story.verify()
+
+
 @pytest.mark.aims("AUTH-6")
 @pytest.mark.stories(6)
 @given(stranger=dealt([*_STRANGERS]), body=dealt(_BAD_BODIES), path=either())

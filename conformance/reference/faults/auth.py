@@ -16,7 +16,15 @@ from conformance.reference.app import Api
 from conformance.reference.faults.fault import Fault
 from conformance.reference.faults.rows import KEYLESS
 from conformance.reference.refusal import Refused
-from conformance.reference.service import KEYS, OWNER, REVOKED, CancelCall, Identifier
+from conformance.reference.service import (
+    KEYS,
+    OWNER,
+    REVOKED,
+    REVOKED_COMPLETED,
+    REVOKED_PENDING,
+    CancelCall,
+    Identifier,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -478,6 +486,17 @@ class LooksForTheTaskBeforeTheKey(Fault, Peeking):
         """Look before asking."""
         if not self.knows(identifier):
             raise Refused.unknown_task()
+
+
+class KnowsTheTasksOfRevokedKeys(Fault, Peeking):
+    """Answers 401 with a message of its own to a call for a task that a revoked key had."""
+
+    breaks = ("AUTH-5",)
+
+    def peek(self, call: CancelCall, identifier: Identifier) -> None:  # noqa: ARG002 - whoever calls
+        """Find the key by the task."""
+        if identifier.value in {REVOKED_PENDING, REVOKED_COMPLETED}:
+            raise Refused("invalid_api_key", "This key was revoked.")
 
 
 class ReadsTheBodyBeforeTheKey(Fault, Peeking):
