@@ -80,11 +80,18 @@ def test_cancelling_a_running_task(teller: Teller, form: Form, named: bool) -> N
 @pytest.mark.aims("STATE-4", "STATE-5")
 @pytest.mark.stories(4)
 @pytest.mark.parametrize("like", [State.COMPLETED, State.FAILED])
-@given(form=dealt(FORMS), runs=dealt((False, False, False, True)))
-def test_cancelling_what_would_have_ended_soon(teller: Teller, like: State, form: Form, runs: bool) -> None:
-    """A task that would have completed, or failed, is cancelled before, waiting or running; it is watched past that."""
+@given(form=dealt(FORMS), runs=dealt((False, False, False, True)), again=either())
+def test_cancelling_what_would_have_ended_soon(
+    teller: Teller, like: State, form: Form, *, runs: bool, again: bool
+) -> None:
+    """A task that would have completed, or failed, is cancelled before, waiting or running; it is watched past that.
+
+    Its submit was sent once, or twice, as by a caller who got no answer.
+    """
     story = teller.story()
     task = story.task(State.PENDING, like=like)
+    if again:
+        story.submit_again(task)
     if runs:
         see_it_start(story, task)
     story.cancel(by(form, task))
