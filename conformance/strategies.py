@@ -393,6 +393,7 @@ UNREADABLE: Final[Mapping[str, Callable[[str], bytes]]] = {
     "cut off": lambda task_id: _with(task_id)[:-1],
     "cut before the quote": lambda task_id: _with(task_id)[:-2],
     "garbage behind": lambda task_id: _with(task_id) + b"}",
+    "garbage on the next line": lambda task_id: _with(task_id) + b"\n}",
     "two documents": lambda task_id: _with(task_id) * 2,
     "single quotes": lambda task_id: str({"task_id": task_id}).encode(),
     "a bare name": lambda task_id: f'{{task_id: "{task_id}"}}'.encode(),
@@ -436,6 +437,7 @@ ODD: Final[Mapping[str, Callable[[str, str], bytes]]] = {
     "a comment": lambda one, _: b"/* x */" + _with(one),
     "UTF-16": lambda one, _: _with(one).decode().encode("utf-16"),
     "NaN": lambda one, _: _with(one)[:-1] + b', "note": NaN}',
+    "several lines": lambda one, _: json.dumps({"task_id": one}, indent=2).encode(),
     "white space": lambda one, _: b" \r\n\t" * 500 + _with(one) + b"\n" * 500,
     "dangerous names": lambda one, _: _with(one, __proto__={"task_id": "x"}, constructor={"prototype": 1}),
 }

@@ -320,6 +320,19 @@ class ReadsBodiesAsLatin1(Fault, Api):
         return super().read(request, content)
 
 
+class ReadsOneLineOfABody(Fault, Api):
+    """Reads the first line of a cancel's body that is not empty, and no other."""
+
+    breaks = ("IDENT-2", "ERR-3")
+    also = (*ACCEPTED, *ODD, *INVALID, *OTHERS)
+
+    def read(self, request: Request, content: bytes) -> Document:
+        """Expect one document a line."""
+        if "/cancel" in request.url.path:
+            content = next(filter(None, map(bytes.strip, content.splitlines())), b"")
+        return super().read(request, content)
+
+
 class RefusesSpaceInFront(Fault, Api):
     """Refuses a body whose first character is no brace."""
 
