@@ -125,10 +125,13 @@ def test_a_sound_service_stands_it(sound: Soaked) -> None:
 
 
 def test_the_report_says_how_much_there_was(sound: Soaked) -> None:
-    """Requests, tasks and answer times are those of the journal, and calls really met."""
+    """Requests, tasks and answer times are those of the journal, and calls really met.
+
+    Each of the ten users may have been stopped between the admission of a task and the answer of its submit.
+    """
     report = sound.report
-    [(submitted,)] = sound.rows("SELECT count(*) FROM expense")
-    assert report["tasks"] == submitted > 50
+    [(admitted,)] = sound.rows("SELECT count(*) FROM expense")
+    assert 50 < report["tasks"] <= admitted <= report["tasks"] + 10
     assert report["requests"] > 500
     assert report["requests_per_second"] == pytest.approx(report["requests"] / report["seconds"], abs=0.1)
     assert report["left_running"] == 0

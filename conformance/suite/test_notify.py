@@ -106,12 +106,11 @@ def test_telling_a_receiver_that_fails(teller: Teller, forms: tuple[Form, ...], 
     """
     story = teller.story()
     replies = (Reply.LATE, Reply.ERROR) if late else (Reply.ERROR, Reply.LATE)
-    ended = story.begin(State.FAILED, variant=0, callback=replies[0])
+    ended = story.task_like(State.FAILED, callback=replies[0])
     tasks = story.task_like(State.RUNNING, callback=replies[0]), story.task(callback=replies[1])
     for task in tasks:
         story.cancel(by(forms[0], task))
         story.query(task)
-    story.wait(ended)
     story.cancel(by(forms[1], ended))
     teller.pause(_UNTIL_IT_SHOWS)
     story.look()

@@ -16,8 +16,8 @@ _MOST: Final = 3
 def soonest(ask: Callable[[], Exchange]) -> Exchange:
     """The exchange that was answered soonest of a few, and the only one where that was near by.
 
-    A first connection, or a busy moment, is no distance. Where nothing is answered, nothing more is asked, and the last
-    exchange has no answer.
+    A first connection, or a busy moment, is no distance. Where the first is not answered, nothing more is asked, and it
+    is the one.
     """
     best = ask()
     for _ in range(_MOST - 1):

@@ -184,25 +184,29 @@ class LosesNamesInConflict(Fault, Service):
         return super().stop(call, task)
 
 
-class MissesTasksSubmittedTwice(Fault, Service):
+class RememberingRetries(Service):
+    """Knows which tasks' submits came more than once: a part of the service that faults build on."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self.retried: set[str] = set()
+
+    def known(self, draft: Task) -> Task:
+        """Find the task, and remember it."""
+        task = super().known(draft)
+        self.retried.add(task.id)
+        return task
+
+
+class MissesTasksSubmittedTwice(Fault, RememberingRetries):
     """Shows a task as cancelled that is named by the `out_task_id` of two submits, and lets it go on."""
 
     breaks = ("IDENT-3", "STATE-3")
     also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
-    def __init__(self, store: Store, speed: float = 1.0) -> None:
-        super().__init__(store, speed)
-        self._twice: set[str] = set()
-
-    def known(self, draft: Task) -> Task:
-        """Have the name lead to the second submit."""
-        task = super().known(draft)
-        self._twice.add(task.id)
-        return task
-
     def stop(self, call: CancelCall, task: Task) -> Task:
-        """End what nobody works on."""
-        lost = task.id in self._twice and call.path is None and "out_task_id" in call.body
+        """End what the name leads to, the second submit, at which nobody works."""
+        lost = task.id in self.retried and call.path is None and "out_task_id" in call.body
         return task._replace(status="cancelled") if lost and task.status not in TERMINAL else super().stop(call, task)
 
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from conformance.reference.faults.fault import Fault
+from conformance.reference.faults.ident import RememberingRetries
 from conformance.reference.faults.rows import ACCEPTED, EFFECTS, MONEY, OTHERS, SHAPES
 from conformance.reference.faults.tampering import cancel_at, live_tasks_of, overwrite, tasks_of
 from conformance.reference.refusal import Refused
@@ -227,26 +228,16 @@ class RestartsWhatIsSubmittedAgain(Fault, Service):
         return overwrite(self.store, task, status="pending", used=None, starts_at=draft.starts_at, due=draft.due)
 
 
-class StopsOneOfTwoClocks(Fault, Service):
+class StopsOneOfTwoClocks(Fault, RememberingRetries):
     """Lets a task go on after its cancel where its submit came twice before, and put it into the queue each time."""
 
     breaks = ("STATE-4",)
     also = (*ACCEPTED, *EFFECTS, *SHAPES, *MONEY)
 
-    def __init__(self, store: Store, speed: float = 1.0) -> None:
-        super().__init__(store, speed)
-        self._twice: set[str] = set()
-
-    def known(self, draft: Task) -> Task:
-        """Find the task, and set a clock for it."""
-        task = super().known(draft)
-        self._twice.add(task.id)
-        return task
-
     def stop(self, call: CancelCall, task: Task) -> Task:
         """Stop the clock that was set last."""
         ended = super().stop(call, task)
-        if task.status == "pending" and task.id in self._twice:
+        if task.status == "pending" and task.id in self.retried:
             overwrite(self.store, ended, due=task.starts_at)
         return ended
 
