@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.bystanders import PATIENCE
 from conformance.states import TERMINAL, State
-from conformance.target.provision import OutOfReach
+from conformance.target.provision import OutOfReach, fresh_identifier
 
 if TYPE_CHECKING:
     from conformance.lawful import Task
@@ -23,18 +23,20 @@ Calls = Callable[["Telling", "Task", "Task"], None]
 """What is sent beside a task, which is given with another of its kind that was submitted just before it."""
 
 
-def work_beside(story: Telling, waits: Calls, runs: Calls, *, lasts: float | None) -> None:
+def work_beside(story: Telling, waits: Calls, runs: Calls, *, lasts: float | None, rival: str | None = None) -> None:
     """A task that ends by itself has calls sent beside it while it `waits` and while it `runs`; it gets to its end.
 
     Where it does not, when one that was submitted later has long ended, others are watched: in turns, with such calls
     beside and without. It is one of those that fail, which cost nothing, and usually `lasts` so many seconds; where the
-    target shows none, the story is not told.
+    target shows none, the story is not told. The elder one may be a `rival` key's, of the same `out_task_id`.
     """
     within = _LONGEST_START if lasts is None else PATIENCE * lasts
     try:
-        ended = _ends_in_time(story, waits, runs, within)
+        ended = _ends_in_time(story, waits, runs, within, rival)
         for _ in range(0 if ended else _TURNS):
-            if not _ends_in_time(story, _nothing, _nothing, 0.0) or _ends_in_time(story, waits, runs, within):
+            if not _ends_in_time(story, _nothing, _nothing, 0.0, rival) or _ends_in_time(
+                story, waits, runs, within, rival
+            ):
                 return
     except OutOfReach:
         return
@@ -44,12 +46,16 @@ def _nothing(_story: Telling, _task: Task, _elder: Task) -> None:
     """Send nothing."""
 
 
-def _ends_in_time(story: Telling, waits: Calls, runs: Calls, within: float) -> bool:
+def _ends_in_time(story: Telling, waits: Calls, runs: Calls, within: float, rival: str | None) -> bool:
     """Whether a task that has an elder ends by itself, not much later than one submitted when the calls were sent.
 
     Those beside what runs are sent when it was seen to start, or had so many seconds for that.
     """
-    elder, task = story.begin(State.FAILED, variant=0), story.begin(State.FAILED, variant=0)
+    elder = story.begin(State.FAILED, variant=0, role=rival)
+    named = None if rival is None else elder.out_task_id
+    task = story.named(named or fresh_identifier(), like=State.FAILED, variant=0)
+    if task is None:
+        raise OutOfReach("the name is taken, or refused")
     waits(story, task, elder)
     see_it_start(story, task, within)
     runs(story, task, elder)

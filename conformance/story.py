@@ -25,6 +25,9 @@ from conformance.states import ANY, TERMINAL, State, States, cancelled, drifted
 OFTEN: Final = 5
 """A trouble that comes so many times in a row, and at no ordinary call between, is no chance (ruling R17)."""
 
+LAG: Final = 0.5
+"""Seconds by which what a query shows of a task in flight may be old; of one that has ended it may not (STATE-6)."""
+
 OK: Final = 200
 _CREATED: Final = 201
 _CLIENT_ERROR: Final = range(400, 500)
@@ -497,6 +500,16 @@ class Story:
     def known_at(self, task: Task) -> float:
         """The instant from which `task` is certainly there: when its submit had been answered."""
         return self._known_at.get(task.task_id, _NONE)
+
+    def fresh_from(self, read: Moment, task: Task) -> float:
+        """The instant from which on it is no old look, if a read shows a task waiting: one at a copy that lags behind.
+
+        It is past where nobody was told before that the task runs.
+        """
+        ran = next((each for each in self.reads_of(task) if each.state is State.RUNNING), None)
+        if read.state is not State.PENDING or ran is None or ran.exchange.ended_at > read.exchange.sent_at:
+            return float("-inf")
+        return ran.exchange.ended_at + LAG
 
     def last_read(self, task: Task, instant: float) -> Moment | None:
         """The latest read of `task` that had ended by `instant`."""

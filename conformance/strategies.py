@@ -459,6 +459,7 @@ SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
     "a line's end behind": lambda task_id: (f"{task_id}\r\n", f"{task_id}%0D%0A"),
     "a parameter": lambda task_id: (f"{task_id};a=b", f"{task_id};a=b"),
     "up and down": lambda task_id: (f"x/../{task_id}", f"x%2F..%2F{task_id}"),
+    "a folder in front": lambda task_id: (f"x/{task_id}", f"x%2F{task_id}"),
     "bad UTF-8 behind": lambda task_id: (f"{task_id}\udcff", f"{task_id}%FF"),
     "a question mark": lambda task_id: (f"{task_id}?x=1", f"{task_id}%3Fx=1"),
     "4,000 characters": lambda task_id: ((task_id * 4_000)[:4_000],) * 2,

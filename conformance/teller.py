@@ -267,7 +267,13 @@ class Telling:
         return stage.task
 
     def named(
-        self, out_task_id: str, *, role: str | None = None, like: State = State.PENDING, send: _Send | None = None
+        self,
+        out_task_id: str,
+        *,
+        role: str | None = None,
+        like: State = State.PENDING,
+        variant: int | None = None,
+        send: _Send | None = None,
     ) -> Task | None:
         """A new task of that very `out_task_id`, by the recipe of the state that it is `like`, and not waited for.
 
@@ -277,7 +283,7 @@ class Telling:
             OutOfReach: no such task can be made at all, or the budget is spent.
         """
         try:
-            stage = self._submit(like, role=role or self.role, out_task_id=out_task_id, send=send)
+            stage = self._submit(like, role=role or self.role, out_task_id=out_task_id, variant=variant, send=send)
         except NotAccepted:
             return None
         if stage.task.task_id in self.tasks:
@@ -431,6 +437,10 @@ class Telling:
         for exchange in heard:
             self._hear([exchange])
         return heard
+
+    def cancel_and_hang_up(self, call: Call) -> None:
+        """Send a cancel, and wait for no answer."""
+        self._hear([self._run.client.hang_up(self.number, self._run.client.cancel_request(self.role, call))])
 
     def submit_beside(self, out_task_id: str, *delays: float) -> Task:
         """Submit a pending task, and cancel it by its name at the same time, so many seconds after.
@@ -713,6 +723,7 @@ class Telling:
 
     def _keep_or_end(self) -> None:
         """End what still runs; the first story of a test keeps what is sure to hold, to be looked at again."""
+        self._look_where_it_waits_again()
         story, live = self.told(), []
         for task_id in self._stages:
             task = self.tasks[task_id]
@@ -724,6 +735,16 @@ class Telling:
             elif not reads or reads[-1].state in LIVE:
                 live.append(task)
         self.end(*live)
+
+    def _look_where_it_waits_again(self) -> None:
+        """Ask once more for tasks that were told to wait after they were told to run, when that can be no old look."""
+        story = self.told()
+        last = {task: story.reads_of(task)[-1:] for task in story.tasks}
+        fresh_from = {task: story.fresh_from(read, task) for task, reads in last.items() for read in reads}
+        again = [task for task, instant in fresh_from.items() if instant > last[task][0].exchange.sent_at]
+        if again:
+            time.sleep(max(0.0, max(fresh_from[task] for task in again) - time.monotonic()))
+            self.look_at(*again)
 
     def end(self, *tasks: Task) -> None:
         """Cancel each of these tasks by its path, with its own key."""

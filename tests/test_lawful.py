@@ -57,6 +57,7 @@ def lawful(path: str | None = None, role: str = "owner", **fields: Any) -> set[o
         pytest.param({"path": A.task_id.lower()}, {UNFOUND, INVALID}, id="another case"),
         pytest.param({"path": f"{A.task_id}/"}, {A, UNFOUND, ANY}, id="a slash at the end"),
         pytest.param({"path": f"x/../{A.task_id}"}, {A, UNFOUND, ANY}, id="up and down"),
+        pytest.param({"path": f"x/{A.task_id}"}, {UNFOUND, ANY}, id="a folder in front"),
         pytest.param({"path": f"{A.task_id};a=b"}, {A, UNFOUND, ANY}, id="a parameter"),
         pytest.param({"task_id": f"{A.task_id};a=b"}, {UNFOUND, INVALID}, id="what would be a parameter in a path"),
         pytest.param({"path": f"{A.task_id}/x"}, {UNFOUND, ANY}, id="a folder"),

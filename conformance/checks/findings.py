@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from conformance.bystanders import are_kept, bystanders
+from conformance.bystanders import Bystander, are_kept, bystanders
 from conformance.exchange import MALFORMED, Missing
 from conformance.lawful import Acts, Refusal, Task, confusable
 from conformance.sameness import differences
@@ -89,6 +89,8 @@ def left_alone(moment: Moment, task: Task) -> Judgement:
         return undecided(moment, f"the cancel may lawfully have acted on task {task.task_id}")
     previous, judgement = moment.last_read(task), None
     for read in moment.later_reads(task):
+        if read.exchange.sent_at < moment.story.fresh_from(read, task):
+            continue
         if judgement is None:
             judgement = _untouched(moment, read, task, previous)
         elif _late(moment, previous, read, task):
@@ -201,6 +203,12 @@ def _quotes(content: bytes | None, task: Task) -> bool:
 def kept_from_work(story: Story, *, foreign: bool) -> Iterator[Judgement]:
     """Whether tasks that end by themselves did so, though their own key, or a foreign one, sent cancels beside them."""
     seen = bystanders(story)
+    for role in dict.fromkeys(each.task.role for each in seen):
+        yield from _kept_from_work([each for each in seen if each.task.role == role], foreign=foreign)
+
+
+def _kept_from_work(seen: list[Bystander], *, foreign: bool) -> Iterator[Judgement]:
+    """Whether the tasks of one key did so."""
     disturbed = [each for each in seen if each.beside]
     if not all((call.role != each.task.role) is foreign for each in disturbed for call in each.beside):
         return  # who kept a task from its end is known only where one kind of calls was sent

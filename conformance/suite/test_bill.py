@@ -16,6 +16,8 @@ from conformance.exchange import REVOKED, Form
 from conformance.states import State
 from conformance.strategies import FORMS, dealt, either, forms
 from conformance.target.call import Call, by, naming
+from conformance.target.credentials import deciding_over, in_the_other_header
+from conformance.target.profile import OWNER
 from conformance.target.provision import AUTO
 
 if TYPE_CHECKING:
@@ -120,6 +122,26 @@ def test_paying_for_several_tasks(teller: Teller, states: list[State], calls: li
     for index, form in enumerate(calls):
         story.cancel(by(form, tasks[index % len(tasks)]))
     story.account()
+    story.look()
+    story.account()
+    story.verify()
+
+
+@pytest.mark.aims("BILL-9", "AUTH-7")
+@pytest.mark.quiet(payer="everybody")
+@pytest.mark.stories(1)
+@given(form=dealt(FORMS))
+def test_paying_with_the_key_that_decides(teller: Teller, form: Form) -> None:
+    """Running tasks are cancelled by the other header, and by both with two valid keys: the owner's account pays."""
+    profile = teller.run.order.profile
+    others = [(other, profile.secret(other)) for other in profile.others[:1]]
+    decided = [deciding_over(*other) for other in others for _ in range(2)]
+    story = teller.story(alone=True)
+    story.account(story.role, *dict(others))
+    tasks = story.tasks_in([State.RUNNING] * (1 + len(decided)))
+    for task, credential in zip(tasks, (in_the_other_header(OWNER, profile.auth.header), *decided), strict=True):
+        story.cancel(by(form, task), credential=credential)
+        story.account(story.role, *dict(others))
     story.look()
     story.account()
     story.verify()

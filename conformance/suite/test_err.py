@@ -166,13 +166,19 @@ def test_spelling_the_path_oddly(teller: Teller, spelling: str) -> None:
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
 @given(form=dealt((Form.TASK_ID, Form.OUT_TASK_ID)))
 def test_using_another_method(teller: Teller, method: str, state: State, form: Form) -> None:
-    """Every other method, on both routes, with the identifier of a task that lives; in a query behind the path, too."""
+    """Every other method, on both routes, with the identifier of a task that lives.
+
+    Behind the path's there may be a slash, or, without any in the path, a query that names it.
+    """
     story = teller.story()
     task = story.task(state)
     for each in (Form.PATH, form):
         call = by(each, task)
         story.query(task)
         story.cancel(Call(path=call.path, body=call.body, method=method))
+    story.query(task)
+    identifier, spelled = SPELLINGS["a slash behind"](task.task_id)
+    story.cancel(Call(path=identifier, spelled=spelled, method=method))
     story.query(task)
     story.cancel(Call(suffix=f"?{urlencode({form.value: name_of(form, task)})}", method=method))
     story.query(task)

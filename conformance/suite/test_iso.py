@@ -200,6 +200,20 @@ def test_leaving_a_foreign_task_to_its_work(teller: Teller, form: Form) -> None:
         story.verify()
 
 
+@pytest.mark.aims("ISO-4", "ISO-2")
+@pytest.mark.stories(1)
+def test_leaving_a_namesake_to_its_work(teller: Teller) -> None:
+    """A task gets to its end, though another key cancels its own, elder one of the same name, while both live."""
+    for other in teller.others():
+        story = teller.story()
+
+        def call(story: Telling, _: Task, elder: Task, role: str = other) -> None:
+            story.cancel(by(Form.OUT_TASK_ID, elder), role=role)
+
+        work_beside(story, call, call, lasts=teller.run.provision.lasted(State.FAILED), rival=other)
+        story.verify()
+
+
 def _shuffled(names: list[str], count: int, choice: Random) -> list[str]:
     """So many of `names`, each as often as any other, in random order."""
     return choice.sample([*islice(cycle(names), count)], count)

@@ -25,6 +25,9 @@ _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 _UNTIL_IT_SHOWS: Final = LATE + 0.3
 """Seconds until a late receiver has answered, and whoever called has drawn its conclusions."""
 
+_UNTIL_IT_IS_NOTICED: Final = 0.05
+"""Seconds in which a target notices that a connection was closed."""
+
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
@@ -91,6 +94,22 @@ def test_listening_to_work_that_is_broken_off(teller: Teller, form: Form) -> Non
     story.cancel(by(form, task))
     story.query(task)
     story.wait(other)
+    story.verify()
+
+
+@pytest.mark.aims("STATE-1", "STATE-2", "NOTIFY-1")
+@pytest.mark.stories(1)
+@given(form=dealt(FORMS))
+def test_cancelling_when_a_listener_has_left(teller: Teller, form: Form) -> None:
+    """Streams of a running and of a pending task were opened, and left, before these are cancelled."""
+    story = teller.story()
+    tasks = story.task_like(State.RUNNING), story.task()
+    story.listen(*tasks)
+    story.stop_listening()
+    teller.pause(_UNTIL_IT_IS_NOTICED)
+    for task in tasks:
+        story.cancel(by(form, task))
+        story.query(task)
     story.verify()
 
 

@@ -51,6 +51,7 @@ _SPACE = 1.2
 _LOOKED_AT = 0.5
 _LISTENED_TO = 0.25
 _PATIENCE = 30.0
+_ANSWERED = 0.1
 _WORTH_WAITING = 4.0
 _TURNS = 4
 _SERVER_ERROR = 500
@@ -145,15 +146,23 @@ def test_cancelling_several_tasks_at_once(teller: Teller, choice: Random) -> Non
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, form=dealt(FORMS))
 def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Random, form: Form) -> None:
-    """Pollers ask by both identifiers shortly before, during and after a cancel, each on a connection of its own."""
+    """Pollers ask by both identifiers shortly before, during and after a cancel, each on a connection of its own.
+
+    Then for another task, which is listened to, at all times that a cancel takes.
+    """
     story = teller.story()
     task = story.task(state)
     if choice.random() < _LISTENED_TO:
         story.listen(task)
     pollers = [_poller(task, choice) for _ in range(teller.most_at_once - 1)]
-    story.at_once(cancelling(task, form, after=choice.random() * _WIDTH), *pollers)
+    cancel, *_ = story.at_once(cancelling(task, form, after=choice.random() * _WIDTH), *pollers)
     for _ in range(3):
         story.query(task, form=choice.choice((Form.TASK_ID, Form.OUT_TASK_ID)), fresh=True)
+    task = story.task(state)
+    story.listen(task)
+    gap = cancel.took / (teller.most_at_once - 1)
+    story.at_once(cancelling(task, form), *(asking(task, after=gap * part) for part in range(1, teller.most_at_once)))
+    story.query(task, fresh=True)
     story.verify()
 
 
@@ -195,6 +204,26 @@ def test_cancelling_while_it_is_submitted(teller: Teller, choice: Random, prompt
     story.query(task, fresh=True)
     story.cancel(by(Form.OUT_TASK_ID, task))
     story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("BILL-9", "STATE-3")
+@pytest.mark.stories(1)
+@given(form=dealt(FORMS))
+def test_hanging_up_on_a_cancel(teller: Teller, form: Form) -> None:
+    """Tasks are cancelled by callers who do not wait for the answer, and then by one who does.
+
+    What it has cost is seen when the whole run is added up.
+    """
+    story = teller.story()
+    tasks = [*story.tasks_in([State.RUNNING, State.RUNNING]), story.task()]
+    for task in tasks:
+        story.cancel_and_hang_up(by(form, task))
+    teller.pause(_ANSWERED)
+    story.look()
+    for task in tasks:
+        story.cancel(by(form, task))
+    story.look()
     story.verify()
 
 

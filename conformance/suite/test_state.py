@@ -137,13 +137,17 @@ def test_leaving_a_task_to_its_work(teller: Teller, form: Form) -> None:
     ended = [story.task(State.CANCELLED), story.task_like(State.COMPLETED)]
     running = story.task_like(State.RUNNING)
 
+    mates: list[Task] = []
+
     def while_it_waits(story: Telling, _: Task, elder: Task) -> None:
         for other in (elder, *ended, running):
             story.cancel(by(form, other))
         story.cancel(naming(form, story.unknown(running)))
+        mates.append(story.begin(State.FAILED, variant=0))
 
     def while_it_runs(story: Telling, _: Task, __: Task) -> None:
-        mate = story.begin(State.FAILED, variant=0)
+        mate = mates.pop()
+        see_it_start(story, mate)
         for other in (mate, *ended, running, story.task()):
             story.cancel(by(form, other))
 

@@ -233,6 +233,19 @@ class Client:
             self.holds_back = False  # perhaps something on the way gives up on half a request
         return [self._over(*each, flight) for each, flight in zip(begun, flights, strict=True)]
 
+    def hang_up(self, story: int, request: Request) -> Exchange:
+        """Send a request, and close the connection without waiting for an answer."""
+        shown = replace(request, headers=(*request.headers, *self._shown_key(request.role, None)[1]))
+        [number], _ = self._begun(story, [shown])
+        [flight] = fired(
+            [Shot(url=request.url, request=self._bytes(request), hangs_up=True)],
+            timeout=self._profile.limits.timeout,
+            most=MOST_BYTES,
+            context=self._secure_context(),
+            hold_back=False,
+        )
+        return self._over(number, shown, flight)
+
     def opening(self, role: str, task_id: str) -> Opening:
         """What opens an event stream of a task, for whoever follows it."""
         route = self._contract.routes["stream"]

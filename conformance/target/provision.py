@@ -34,6 +34,10 @@ AUTO: Final = "\0auto"
 _FIRST_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 2.0
 _WITHIN: Final = {State.PENDING: 30.0, State.RUNNING: 120.0, State.COMPLETED: 600.0, State.FAILED: 600.0}
+_LEAST_WITHIN: Final = 20.0
+_LONGER: Final = 20
+"""Where the profile names no limit, a task is waited for so many times as long as any of its kind was seen to take."""
+
 _SHARED: Final = (State.COMPLETED, State.FAILED)
 _BILLED: Final = (State.RUNNING, State.COMPLETED)
 _OVER: Final = 1.2
@@ -57,13 +61,14 @@ class NotAccepted(OutOfReach):
 class Recipe:
     """How a task gets into `state`: the body to submit, and how long it then holds at the least, in seconds.
 
-    The price is none where neither the profile nor the target has named one.
+    It is waited for `within` so many seconds; none where the profile does not say. The price is none where neither the
+    profile nor the target has named one.
     """
 
     state: State
     body: dict[str, Any] | None
     holds: float | None
-    within: float
+    within: float | None
     price: Decimal | None
 
 
@@ -118,7 +123,7 @@ class Provision:
             state=state,
             body=dict(body) if body else None,
             holds=given.holds if given else None,
-            within=(given.within if given else None) or _WITHIN[state],
+            within=given.within if given else None,
             price=self._price(state),
         )
 
@@ -245,9 +250,9 @@ class Provision:
             raise OutOfReach(f"a task that was to be {wanted} was seen {stage.state} instead")
         if self._client.asks_in_vain:
             raise OutOfReach(f"the target does not answer: {stage.exchanges[-1].lost}")
-        if time.monotonic() > since + stage.recipe.within:
+        if time.monotonic() > since + (within := self._within(stage.recipe)):
             raise OutOfReach(
-                f"no task was seen {wanted} within {stage.recipe.within:g} s;"
+                f"no task was seen {wanted} within {within:g} s;"
                 f" write another submit body or a larger within in [states.{wanted}]"
             )
         return False
@@ -378,11 +383,22 @@ class Provision:
         if stage.state in TERMINAL:
             self._saw_end(stage.task.task_id, exchange)
 
+    def _within(self, recipe: Recipe) -> float:
+        """The seconds for which a task is waited for: as the profile says, or far more than others of its kind took."""
+        if recipe.within is not None:
+            return recipe.within
+        took = self._pool.learned(_slowest(recipe))
+        return _WITHIN[recipe.state] if took is None else min(_WITHIN[recipe.state], max(_LEAST_WITHIN, _LONGER * took))
+
     def _learn(self, stage: Stage) -> None:
-        if stage.state in TERMINAL and stage.task.submitted_at is not None:
+        """Remember how long the task took into the state of its recipe."""
+        if stage.task.submitted_at is None:
+            return
+        took, topic = stage.exchanges[-1].ended_at - stage.task.submitted_at, _slowest(stage.recipe)
+        self._pool.learn(topic, max(took, self._pool.learned(topic) or 0.0))
+        if stage.state in TERMINAL:
             topic = f"a {stage.recipe.state} task lasted"
-            lasted = stage.exchanges[-1].ended_at - stage.task.submitted_at
-            self._pool.learn(topic, min(lasted, self._pool.learned(topic) or lasted))
+            self._pool.learn(topic, min(took, self._pool.learned(topic) or took))
 
     def _fixed_ids(self, state: State) -> list[str]:
         given = self._profile.states.get(state)
@@ -397,7 +413,7 @@ class Provision:
     def _hooked(self, recipe: Recipe, hook: Hook) -> Stage:
         """A task that the profile's hook has put into the state (ruling R25: it is certain to hold from then on)."""
         try:
-            task_id, out_task_id = ask(hook, recipe.state, recipe.within)
+            task_id, out_task_id = ask(hook, recipe.state, self._within(recipe))
         except HookFailed as error:
             raise OutOfReach(f"the hook of [states.{recipe.state}] failed: {error}") from error
         holds = time.monotonic() + recipe.holds if recipe.holds is not None else float("-inf")
@@ -415,6 +431,10 @@ class Provision:
 
 def _taken(recipe: Recipe) -> str:
     return f"the target takes {json.dumps(recipe.body)}"
+
+
+def _slowest(recipe: Recipe) -> str:
+    return f"a task took so long to be {recipe.state}, of {json.dumps(recipe.body)}"
 
 
 def fresh_identifier() -> str:

@@ -189,7 +189,8 @@ class Way(Table):
     )
     within: Annotated[Seconds, Field(gt=0)] | None = Field(
         default=None,
-        description="seconds to wait for the state at the most, more than 0 and up to 86400",
+        description="seconds to wait for the state at the most, more than 0 and up to 86400; without it, some minutes,"
+        " and no more than 20 times as long as such a task was seen to take, but at least 20",
         examples=[60.0],
     )
     credits: Credits | None = Field(

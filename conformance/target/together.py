@@ -27,11 +27,15 @@ _NEARLY: Final = 0.0008
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One call of a volley: its URL, the request to the last byte, and how many seconds after the first it leaves."""
+    """One call of a volley: its URL, the request to the last byte, and how many seconds after the first it leaves.
+
+    Where the caller `hangs_up`, it waits for no answer.
+    """
 
     url: str
     request: bytes
     after: float = 0.0
+    hangs_up: bool = False
 
 
 class Flight:
@@ -71,6 +75,8 @@ class Flight:
     def listen(self, timeout: float, most: int) -> None:
         """Wait for the release, and then for the answer."""
         self._gone.wait()
+        if self.shot.hangs_up and self.lost is None:
+            self.lost = ConnectionAbortedError("the connection was closed before an answer came")
         if self._channel is not None and self.lost is None:
             try:
                 self.answer = heard(self._channel, self.sent_at + timeout, most)

@@ -13,8 +13,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from conformance.reference.app import Api
+from conformance.reference.faults.bill import take
 from conformance.reference.faults.fault import Fault
-from conformance.reference.faults.rows import KEYLESS
+from conformance.reference.faults.rows import KEYLESS, MONEY
 from conformance.reference.refusal import Refused
 from conformance.reference.service import (
     KEYS,
@@ -591,6 +592,25 @@ class TakesEitherKey(Fault, Api):
             return super().authenticate(headers)
         except Refused:
             return super().authenticate(without(headers, "x-api-key"))
+
+
+class BillsTheBearer(Fault, Api):
+    """Cancels for the key in `x-api-key`, and bills the account of a valid one in `Authorization`."""
+
+    breaks = ("BILL-9",)
+    also = ("AUTH-7", *MONEY)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Ask two readers of the headers who it is."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        was_live = self.service.seek(call, self.service.target(call)).due is not None
+        document = self.service.cancel(call)
+        with suppress(Refused):
+            bearer = self.authenticate(without(request.headers, "x-api-key"))
+            amount = round(document.get("credits_used", 0) * 1_000_000) if was_live else 0
+            take(self.service.store, key, -amount)
+            take(self.service.store, bearer, amount)
+        return self.answer_cancel(document)
 
 
 class SparesWhatRunsFromTheOtherHeader(Fault, Api):

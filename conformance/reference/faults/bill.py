@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from conformance.reference.store import Store, Task
 
 CENT: Final = 10_000
+_SETTLES: Final = 0.02
 FEE: Final = 1000
 LATER: Final = 600_000
 
@@ -103,6 +105,24 @@ class _Wavering(Service):
     def waver(self, document: Document) -> Document:
         """Think again about the price of a cancelled task."""
         raise NotImplementedError
+
+
+class ForgetsTheBillOfWhoHangsUp(Fault, Api):
+    """Writes the charge of a cancelled running task down after the rest, unless the caller has gone."""
+
+    breaks = ("BILL-9",)
+    also = MONEY
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Look whether there is anybody left to bill."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        was_live = self.service.seek(call, self.service.target(call)).due is not None
+        document = self.service.cancel(call)
+        if was_live and document.get("credits_used"):
+            await asyncio.sleep(_SETTLES)
+            if await request.is_disconnected():
+                take(self.service.store, key, -round(document["credits_used"] * 1_000_000))
+        return self.answer_cancel(document)
 
 
 class RaisesTheChargeAfterwards(Fault, _Wavering):

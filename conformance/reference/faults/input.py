@@ -389,6 +389,20 @@ class DecodesThePathTwice(Fault, Api):
         return handler
 
 
+class TakesTheLastNameOfAPath(Fault, Api):
+    """Takes what stands behind the last slash of the decoded id, as if the rest were folders."""
+
+    breaks = ("IDENT-11",)
+    also = ODD
+
+    def handler(self, request: Request) -> Handler:
+        """Leave out the folders."""
+        handler = super().handler(request)
+        if "task_id" in request.path_params:
+            request.scope["path_params"] = {"task_id": request.path_params["task_id"].rpartition("/")[2]}
+        return handler
+
+
 class ReadsTheTaskIdBehindThePath(Fault, Api):
     """Prefers the `task_id` of a query behind the path to every other."""
 
@@ -524,6 +538,20 @@ class CancelsOnGet(Fault, _Obliging):
     breaks = ("ERR-5",)
     also = (*ODD, *INVALID, *OTHERS, "ERR-6")
     methods = ("GET",)
+
+
+class CancelsOnAnyMethodBehindASlash(Fault, Api):
+    """Takes a path with a slash at its end for the one without, before the method is looked at."""
+
+    breaks = ("ERR-5",)
+    also = (*ODD, *INVALID, *OTHERS, "ERR-6")
+
+    def handler(self, request: Request) -> Handler:
+        """Go on as with POST."""
+        path = request.scope["raw_path"]
+        if path.endswith(b"/") and b"/cancel/" in path:
+            request.scope.update(method="POST", raw_path=path.rstrip(b"/"))
+        return super().handler(request)
 
 
 class CancelsOnGetWithAQuery(Fault, Api):

@@ -28,8 +28,11 @@ _FOREIGN: Final = {
 }
 _TWINS: Final = "SELECT * FROM tasks WHERE key != ? AND work = ? AND status = 'running'"
 _FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
+_NAMESAKES: Final = "SELECT * FROM tasks WHERE key != ? AND out_id = ? AND status = 'pending'"
+_NEVER: Final = 1 << 62
 _WHILE: Final = 0.008
 _A_WHILE: Final = 400_000
+_A_TURN: Final = 1_500_000
 _THIRD: Final = 3
 _TWICE: Final = 2
 
@@ -226,6 +229,21 @@ class StartsForeignTasks(Fault, Knowing):
         raise met.refusal
 
 
+class StopsTheLatestOfAName(Fault, Service):
+    """Keeps its clocks by name: the cancel of a pending task stops that of another key's later one of the same name."""
+
+    breaks = ("ISO-2",)
+    also = ("ISO-4", *MONEY, *OTHERS)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Stop the clock that was set last."""
+        if task.status == "pending" and task.out_id is not None:
+            rows = self.store.connection.execute(_NAMESAKES, (task.key, task.out_id))
+            for other in [Task(*row) for row in rows]:
+                overwrite(self.store, other, starts_at=_NEVER, ends_at=_NEVER, due=_NEVER)
+        return super().stop(call, task)
+
+
 class SendsForeignTasksBack(Fault, Knowing):
     """Answers 404 to the cancel of a foreign running task, and has it wait once more before it goes on."""
 
@@ -235,7 +253,7 @@ class SendsForeignTasksBack(Fault, Knowing):
     def meet(self, met: Meeting) -> Document:
         """Take it from its worker, look at the key, and put it in the queue again."""
         if met.task.status == "running":
-            overwrite(self.store, met.task, status="pending", due=self.now() + _A_WHILE)
+            overwrite(self.store, met.task, status="pending", due=self.now() + _A_TURN)
         raise met.refusal
 
 

@@ -18,6 +18,8 @@ from conformance.reference.service import TERMINAL, CancelCall, Document, Identi
 from conformance.reference.store import Task
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
     from conformance.reference.store import Store
 
 _BREATH: Final = 0.2
@@ -106,6 +108,35 @@ class BreaksStreamsOffAtACancel(Fault, Api):
             if task is not None and task.status == "cancelled":
                 return
             yield task
+
+
+class BreaksDownOnAListenerWhoLeft(Fault, Api):
+    """Answers 500 to the cancel of a task whose stream was opened and left, which it has cancelled."""
+
+    breaks = ("STATE-1", "STATE-2")
+    also = (*SHAPES, "IDENT-1", "IDENT-2", "IDENT-3")
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._left: set[str] = set()
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Remember who leaves before the end."""
+        stays = False
+        try:
+            async for task in super().watch(key, identifier):
+                stays = task is not None and task.status in TERMINAL
+                yield task
+        finally:
+            if not stays:
+                self._left.add(identifier.value)
+
+    def answer_cancel(self, document: Document) -> Response:
+        """Tell those who listen, and stumble over one who does not."""
+        if document["task_id"] in self._left:
+            self._left.discard(document["task_id"])
+            raise RuntimeError("send on closed channel")
+        return super().answer_cancel(document)
 
 
 class _Misquoting(Api):

@@ -18,6 +18,8 @@ from conformance.reference.refusal import Refused
 from conformance.reference.service import REVOKED, TERMINAL, CancelCall, Document, Identifier, Service
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.datastructures import Headers
     from starlette.requests import Request
     from starlette.responses import Response
@@ -30,6 +32,7 @@ _GAP: Final = 0.004
 _AHEAD: Final = 40_000
 """Microseconds before its start at which a worker fetches a task."""
 
+_COMMITS: Final = 0.06
 _KEPT: Final = 0.2
 _ANY_KEYS: Final = "SELECT * FROM tasks WHERE id = ? OR out_id = ? LIMIT 1"
 
@@ -249,6 +252,37 @@ class ShowsTheEndTooSoon(Fault, _Careless):
             time.sleep(2 * _GAP)
             overwrite(self.store, seen)
         return self.show_cancelled(call, self.stop(call, seen))
+
+
+class TellsStreamsBeforeItCommits(Fault, Api):
+    """Tells an open stream that a running task is cancelled, and writes it down when the worker has answered."""
+
+    breaks = ("RACE-3",)
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._leaving: set[str] = set()
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Publish, wait, commit."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        task = self.service.seek(call, self.service.target(call))
+        if task.status == "running":
+            self._leaving.add(task.id)
+            await asyncio.sleep(_COMMITS)
+        return self.answer_cancel(self.service.cancel(call))
+
+    async def watch(self, key: str, identifier: Identifier) -> AsyncIterator[Task | None]:
+        """Pass on what was published."""
+        told = None
+        while told not in TERMINAL and not self.closing:
+            task = self.service.look_up(key, identifier)
+            if task.id in self._leaving:
+                task = task._replace(status="cancelled")
+            if task.status != told:
+                told = task.status
+                yield task
+            await asyncio.sleep(_GAP)
 
 
 class CachesByTheProcess(Fault, Service):

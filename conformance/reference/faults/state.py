@@ -472,6 +472,21 @@ class StopsTheClockOfTwins(Fault, Service):
         return super().stop(call, task)
 
 
+class StopsTheWorkersOfTwins(Fault, Service):
+    """Has one worker for all running tasks of one kind: with a cancelled one the others never get to their end."""
+
+    breaks = ("STATE-7",)
+    also = (*OTHERS, *EFFECTS)
+
+    def stop(self, call: CancelCall, task: Task) -> Task:
+        """Take the worker down."""
+        twins = [other for other in live_tasks_of(self.store, call.key) if other.work == task.work]
+        for other in twins if task.status == "running" else []:
+            if self.moved(other).status == "running":
+                overwrite(self.store, self.moved(other), ends_at=_NEVER, due=_NEVER)
+        return super().stop(call, task)
+
+
 class CancelsTheNextOne(Fault, Service):
     """Cancels the task that was submitted next too."""
 

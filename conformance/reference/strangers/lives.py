@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from conformance.reference.service import Document, Service
+from conformance.reference.service import Document, Identifier, Service
 from conformance.reference.store import Store
 from conformance.reference.strangers.stranger import Stranger
 
@@ -30,6 +30,24 @@ class StartsAndEndsSoon(Stranger, Service):
         starts_at = now + 50 * _MILLISECOND
         price = task.estimate * 98 // 100 if task.outcome == "completed" else None
         return task._replace(starts_at=starts_at, due=starts_at, ends_at=starts_at + 300 * _MILLISECOND, price=price)
+
+
+class LooksAtACopyThatLags(Stranger, Service):
+    """Has each second query ask a copy, which learns 0.15 s late that a task has started, and at once that it ended."""
+
+    def __init__(self, store: Store, speed: float = 1.0) -> None:
+        super().__init__(store, speed)
+        self._asked = 0
+
+    def query(self, key: str, body: Document) -> Document:
+        """Show what has just started as if it waited."""
+        document = super().query(key, body)
+        self._asked += 1
+        if document["status"] != "running" or self._asked % 2:
+            return document
+        task = self.look_up(key, Identifier("task_id", document["task_id"]))
+        lags = self.now() - task.starts_at < 150 * _MILLISECOND
+        return document | {"status": "pending"} if lags else document
 
 
 class StartsAtOnce(Stranger, Service):
