@@ -83,6 +83,21 @@ def test_a_call_without_a_key_does_nothing(role: str, later: Any, judged: str, a
     assert tale.judged("AUTH-4") == judged
 
 
+@pytest.mark.parametrize(("seconds", "judged"), [(0.0, "undecided"), (0.6, "broken")])
+def test_an_old_look_is_nobodys_doing(seconds: float, judged: str) -> None:
+    """A copy may lag, and show a task waiting that was told to run; one that long ran was put back (AUTH-4)."""
+    tale = Tale()
+    task = tale.submitted("running", holds=60)
+    tale.query(task, "running")
+    tale.cancel(path=task, role="nobody", answer=INVALID_KEY)
+    tale.wait(seconds)
+    tale.query(task, "pending")
+    assert tale.judged("AUTH-4") == judged
+    if judged == "undecided":
+        tale.query(task, "running")
+        assert tale.judged("AUTH-4") == "held"
+
+
 def test_it_does_not_matter_which_call_without_a_key_did_it() -> None:
     """The law forbids it to each of them (AUTH-4); another key's cancel between them is a suspect of its own."""
     for between, judged in (("nobody:truncated", "broken"), ("other", "undecided")):

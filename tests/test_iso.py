@@ -114,6 +114,7 @@ def test_a_foreign_task_that_runs_does_not_wait_again(holds: int | None, after: 
     task = tale.submitted("running", role="other", holds=holds)
     tale.query(task, "running")
     tale.cancel(path=task, answer=NOT_FOUND)
+    tale.wait(0.6)
     tale.query(task, after)
     assert tale.judged("ISO-2") == judged
 

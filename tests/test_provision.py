@@ -14,6 +14,7 @@ from stand_in import Heard, answer, profile, standing_in
 from told import CONTRACT
 
 from conformance.states import State
+from conformance.target import provision
 from conformance.target.client import Client
 from conformance.target.provision import NotAccepted, OutOfReach, Provision
 from conformance.teller import Teller
@@ -119,6 +120,23 @@ def test_a_state_that_does_not_come_is_out_of_reach(kitchen: Open) -> None:
     with pytest.raises(OutOfReach, match=r"no task was seen failed within 0\.2 s;.*\[states\.failed\]"):
         made.provision.bring(1, made.provision.submit(1, State.FAILED))
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_where_no_limit_is_stated_others_tell_how_long_to_wait(
+    kitchen: Open, monkeypatch: pytest.MonkeyPatch, stated: bool
+) -> None:
+    """Many times as long as another of its kind took; what the profile states is waited for."""
+    monkeypatch.setattr(provision, "_LEAST_WITHIN", 0.1)
+    monkeypatch.setattr(provision, "_LONGER", 2)
+    target = Target(reads=1)
+    more: dict[str, object] = {"states__completed__within": 0.4} if stated else {}
+    made = kitchen(target, **EVERY_STATE, **more)
+    made.provision.bring(1, made.provision.submit(1, State.COMPLETED))
+    target.reads = 10**6
+    with pytest.raises(OutOfReach, match=r"no task was seen completed within [0-9.]+ s") as told:
+        made.provision.bring(1, made.provision.submit(1, State.COMPLETED))
+    assert ("within 0.4 s" in str(told.value)) is stated
 
 
 def test_a_refused_submit_is_out_of_reach(kitchen: Open) -> None:

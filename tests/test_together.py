@@ -112,6 +112,21 @@ def test_a_volley_stands_in_the_journal_as_it_was(speak: Speak) -> None:
     assert [(way, calls) for way, calls, _ in wire.journal.volleys()] == [("last byte held back", 2)]
 
 
+def test_whoever_hangs_up_has_said_all(speak: Speak) -> None:
+    """The whole request has left, nobody waits for its answer, and it is no volley."""
+    wire = speak(lambda _: SHOWN)
+    request = wire.client.cancel_request("owner", Call(body={"task_id": TASK}))
+    exchange = wire.client.hang_up(1, request)
+    while not wire.server.heard:
+        time.sleep(0.005)
+    assert wire.server.heard[0].document == {"task_id": TASK}
+    assert list(wire.journal.exchanges()) == [exchange]
+    assert (exchange.answer, exchange.sent) == (None, True)
+    assert exchange.lost is not None
+    assert "closed before an answer" in exchange.lost
+    assert list(wire.journal.volleys()) == []
+
+
 def test_whoever_gives_up_on_half_a_request_is_sent_whole_ones(speak: Speak) -> None:
     """From the next volley on; what was lost by then may or may not have happened."""
     said = [b""]
