@@ -224,16 +224,24 @@ class Telling:
             self.wait(stage.task)
         return stage.task
 
-    def task_like(self, state: State, *, role: str | None = None, callback: Reply | None = None) -> Task:
+    def task_like(
+        self,
+        state: State,
+        *,
+        out: str | None = AUTO,
+        role: str | None = None,
+        callback: Reply | None = None,
+        variant: int | None = None,
+    ) -> Task:
         """A task in `state`, or a pending one, where the target shows none.
 
         Raises:
             OutOfReach: no task can be made at all.
         """
         try:
-            return self.task(state, role=role, callback=callback)
+            return self.task(state, out=out, role=role, callback=callback, variant=variant)
         except OutOfReach:
-            return self.task(role=role, callback=callback)
+            return self.task(out=out, role=role, callback=callback, variant=variant)
 
     def tasks_in(self, states: Iterable[State]) -> list[Task]:
         """Tasks in these states, made for this story, side by side where that is worth it.

@@ -168,17 +168,21 @@ def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State, wa
     story.verify()
 
 
-@pytest.mark.aims("AUTH-7")
+@pytest.mark.aims("AUTH-7", "AUTH-1")
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("state", _OTHER_STATES)
 def test_cancelling_by_the_other_header(teller: Teller, state: State, form: Form) -> None:
-    """The key in the other documented header cancels as it does in its own, whatever has become of the task."""
+    """The key in the other documented header cancels as it does in its own, whatever has become of the task.
+
+    The same call without any key, just after it, is refused.
+    """
     story = teller.story()
     task = story.task_like(state)
     story.query(task)
     header = teller.run.order.profile.auth.header
     story.cancel(by(form, task), credential=in_the_other_header("owner", header))
+    story.cancel(by(form, task), credential=teller.run.client.strangers[_NO_KEY])
     story.query(task)
     story.verify()
 

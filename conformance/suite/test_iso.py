@@ -79,16 +79,18 @@ def test_cancelling_beside_foreign_work(teller: Teller, state: State, form: Form
         story.verify()
 
 
-@pytest.mark.aims("ISO-4")
+@pytest.mark.aims("ISO-4", "BILL-9")
 @pytest.mark.stories(3)
-@given(first=either(), form=dealt(FORMS))
-def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form) -> None:
+@given(first=either(), form=dealt(FORMS), state=dealt((State.RUNNING, State.PENDING, State.PENDING)))
+def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form, state: State) -> None:
     """Two keys use one `out_task_id`: each cancels its own task only, also when that has ended and the other lives."""
     for other in teller.others():
         story, shared = teller.story(), fresh_identifier()
-        mine, theirs = story.task(out=shared), story.named(shared, role=other)
+        mine = story.task_like(state, out=shared, variant=1)
+        theirs = story.named(shared, role=other, like=State(mine.wanted), variant=1)
         if theirs is None:
             raise OutOfReach(f"submit does not take one out_task_id for the keys of owner and {other}")
+        story.wait(theirs)
         for task in (mine, theirs) if first else (theirs, mine):
             for _ in range(2):
                 story.cancel(by(Form.OUT_TASK_ID, task), role=task.role)

@@ -21,6 +21,7 @@ class Credential:
 
 
 _UNKNOWN: Final = "sk-byts-this-key-was-never-issued-0000"
+_OF_A_PROXY: Final = base64.b64encode(b"proxy:a-password").decode()
 _QUOTED: Final = 'sk-byts-it\'s-"never"-issued-0000'
 _LONG: Final = f"sk-byts-{'0' * 300}"
 TELLING: Final = 16
@@ -128,6 +129,9 @@ def probes(role: str = "owner") -> Mapping[str, Credential]:
         "x-api-key decides against": Credential(
             f"{NOBODY}:x-api-key", lambda key: _both(_UNKNOWN, key), tuple(_both(_UNKNOWN, "$KEY"))
         ),
+        "x-api-key decides over another scheme": Credential(
+            role, lambda key: _both(key, _OF_A_PROXY, "Basic"), tuple(_both("$KEY", _OF_A_PROXY, "Basic"))
+        ),
         **{f"scheme {each}": _carried(role, "authorization", f"{each} ", str, "$KEY") for each in schemes},
     }
 
@@ -137,5 +141,5 @@ def deciding_over(other: str, secret: str) -> Credential:
     return Credential("owner", lambda key: _both(key, secret), tuple(_both("$KEY", shell_variable(other))))
 
 
-def _both(header: str, bearer: str) -> list[tuple[str, str]]:
-    return [("x-api-key", header), ("authorization", f"Bearer {bearer}")]
+def _both(header: str, other: str, scheme: str = "Bearer") -> list[tuple[str, str]]:
+    return [("x-api-key", header), ("authorization", f"{scheme} {other}")]

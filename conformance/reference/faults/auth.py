@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 UNAUTHORIZED: Final = 401
 _OK: Final = 200
+_REPLAYS: Final = 2.0
 _TWICE: Final = 2
 _LONGEST_KEY: Final = 255
 _TASK_ID: Final = re.compile("task_[0-9A-Z]{26}")
@@ -580,6 +582,19 @@ class PrefersBearerOfTwoValidKeys(Fault, Api):
         return key
 
 
+class RefusesOtherSchemesBesideXApiKey(Fault, Api):
+    """Asks for `Bearer` in `Authorization`, before it looks for `x-api-key`."""
+
+    breaks = ("AUTH-7",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def authenticate(self, headers: Headers) -> str:
+        """Read the scheme first."""
+        if not headers.get("authorization", "Bearer ").lower().startswith("bearer"):
+            raise Refused("invalid_api_key", "Use Bearer.")
+        return super().authenticate(headers)
+
+
 class TakesEitherKey(Fault, Api):
     """Lets in whoever shows a valid key in either header."""
 
@@ -611,6 +626,29 @@ class BillsTheBearer(Fault, Api):
             take(self.service.store, key, -amount)
             take(self.service.store, bearer, amount)
         return self.answer_cancel(document)
+
+
+class ReplaysToWhoHasNoKey(Fault, Api):
+    """Keeps answers for two seconds by the `Authorization` that a call had: by none, where the key came otherwise."""
+
+    breaks = ("AUTH-1",)
+    also = (*KEYLESS, "AUTH-4", "ERR-1")
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._kept: dict[object, tuple[float, Response]] = {}
+
+    async def respond(self, request: Request) -> Response:
+        """Look for the call before its key is looked at."""
+        if "authorization" in request.headers or "/cancel" not in self.path(request):
+            return await super().respond(request)
+        name = (request.method, self.path(request), await request.body())
+        kept_at, response = self._kept.get(name, (float("-inf"), Response()))
+        if time.monotonic() - kept_at > _REPLAYS:
+            response = await super().respond(request)
+        if response.status_code == _OK:
+            self._kept[name] = (time.monotonic(), response)
+        return response
 
 
 class SparesWhatRunsFromTheOtherHeader(Fault, Api):

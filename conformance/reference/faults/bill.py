@@ -12,12 +12,15 @@ from conformance.reference.faults.rows import MONEY, SHAPES
 from conformance.reference.faults.tampering import overwrite
 from conformance.reference.refusal import Refused
 from conformance.reference.service import OWNER, REVOKED, TERMINAL, CancelCall, Document, Service
+from conformance.reference.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from conformance.reference.store import Store, Task
+    from conformance.reference.store import Task
 
 CENT: Final = 10_000
 _SETTLES: Final = 0.02
@@ -123,6 +126,22 @@ class ForgetsTheBillOfWhoHangsUp(Fault, Api):
             if await request.is_disconnected():
                 take(self.service.store, key, -round(document["credits_used"] * 1_000_000))
         return self.answer_cancel(document)
+
+
+class BillsANameOnce(Fault, Store):
+    """Books the charges of each `out_task_id` once, whoever's tasks bear it."""
+
+    breaks = ("BILL-9",)
+    also = (*MONEY, "ISO-4")
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._booked: dict[str, str] = {}
+
+    def charge(self, task: Task, amount: int) -> None:
+        """Take a second booking for a repeat."""
+        if task.out_id is None or self._booked.setdefault(task.out_id, task.id) == task.id:
+            super().charge(task, amount)
 
 
 class RaisesTheChargeAfterwards(Fault, _Wavering):
