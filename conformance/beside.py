@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from conformance.bystanders import PATIENCE
@@ -31,12 +32,10 @@ def work_beside(story: Telling, waits: Calls, runs: Calls, *, lasts: float | Non
     target shows none, the story is not told. The elder one may be a `rival` key's, of the same `out_task_id`.
     """
     within = _LONGEST_START if lasts is None else PATIENCE * lasts
+    disturbed = partial(_ends_in_time, story, waits, runs, within, rival)
     try:
-        ended = _ends_in_time(story, waits, runs, within, rival)
-        for _ in range(0 if ended else _TURNS):
-            if not _ends_in_time(story, _nothing, _nothing, 0.0, rival) or _ends_in_time(
-                story, waits, runs, within, rival
-            ):
+        for _ in range(0 if disturbed() else _TURNS):
+            if not _ends_in_time(story, _nothing, _nothing, 0.0, rival) or disturbed():
                 return
     except OutOfReach:
         return

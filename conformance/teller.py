@@ -731,8 +731,7 @@ class Telling:
 
     def _keep_or_end(self) -> None:
         """End what still runs; the first story of a test keeps what is sure to hold, to be looked at again."""
-        self._look_where_it_waits_again()
-        story, live = self.told(), []
+        story, live = self._told_afresh(), []
         for task_id in self._stages:
             task = self.tasks[task_id]
             reads = story.reads_of(task)
@@ -744,15 +743,17 @@ class Telling:
                 live.append(task)
         self.end(*live)
 
-    def _look_where_it_waits_again(self) -> None:
-        """Ask once more for tasks that were told to wait after they were told to run, when that can be no old look."""
+    def _told_afresh(self) -> Story:
+        """The story so far; what was told to wait after it was told to run is asked for once that is no old look."""
         story = self.told()
-        last = {task: story.reads_of(task)[-1:] for task in story.tasks}
-        fresh_from = {task: story.fresh_from(read, task) for task, reads in last.items() for read in reads}
-        again = [task for task, instant in fresh_from.items() if instant > last[task][0].exchange.sent_at]
-        if again:
-            time.sleep(max(0.0, max(fresh_from[task] for task in again) - time.monotonic()))
-            self.look_at(*again)
+        last = {task: read for task in story.tasks for read in story.reads_of(task)[-1:]}
+        fresh_from = {task: story.fresh_from(read, task) for task, read in last.items()}
+        doubtful = [task for task, read in last.items() if read.exchange.sent_at < fresh_from[task]]
+        if not doubtful:
+            return story
+        time.sleep(max(0.0, max(fresh_from[task] for task in doubtful) - time.monotonic()))
+        self.look_at(*doubtful)
+        return self.told()
 
     def end(self, *tasks: Task) -> None:
         """Cancel each of these tasks by its path, with its own key."""
