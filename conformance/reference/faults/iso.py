@@ -438,7 +438,7 @@ class CancelsTheFirstOfThatName(Fault, Service):
     """Finds by `out_task_id` the task that was submitted first, be it another key's."""
 
     breaks = ("ISO-4",)
-    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "PARITY-2", "PARITY-4", "STATE-1", "STATE-3", "RACE-1")
+    also = (*UNKNOWN, *MONEY, *OTHERS, "IDENT-3", "PARITY-2", "PARITY-4", "STATE-1", "STATE-2", "STATE-3", "RACE-1")
 
     def seek(self, call: CancelCall, identifier: Identifier) -> Task:
         """Forget that the name is unique per key only."""

@@ -258,6 +258,7 @@ class TellsStreamsBeforeItCommits(Fault, Api):
     """Tells an open stream that a running task is cancelled, and writes it down when the worker has answered."""
 
     breaks = ("RACE-3",)
+    also = ("NOTIFY-1",)  # the task may complete meanwhile
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
