@@ -95,7 +95,7 @@ def raced(story: Story, step: Step) -> Iterator[tuple[Moment, Task, bool]]:
     for task in (each for each in story.tasks if each.races == step):
         first = next((each for each in story.cancels if each.certain and each.task is task), None)
         if first is not None:
-            last = first.last_read(task)
+            last = first.last_read(task) or next(iter(story.submits_showing(task)), None)
             over = last is not None and last.state in _PAST[step]
             yield first, task, where is not None and not over and where.meets(first, task)
 
