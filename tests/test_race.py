@@ -196,14 +196,16 @@ def test_the_stretch_narrows_with_all_that_is_seen() -> None:
     assert stretch(tale.story, "end") == Stretch(109.5 - 100.5, 110.25 - 100)
 
 
-def test_what_runs_when_its_submit_is_answered_cannot_be_met_at_its_start() -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_runs_when_its_submit_is_answered_cannot_be_met_at_its_start(asked: bool) -> None:
     """No cancel leaves before that (RACE-4)."""
     tale = Tale()
     task = tale.submitted("completed", races="start")
     tale.exchanges[0] = replace(
         tale.exchanges[0], answer=Answer(status=200, content=json.dumps(showing(task, "running")).encode())
     )
-    tale.query(task, "running")
+    if asked:
+        tale.query(task, "running")
     tale.cancel(path=task, answer=showing(task, "cancelled"))
     assert tale.judged("RACE-4") == "undecided"
 
