@@ -59,13 +59,15 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
 def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: bool) -> None:
     """Of two tasks that would soon complete, both listened to, one is cancelled before that and the other after it.
 
-    Another key cancels the other one as well, as soon as it is there and when it has ended, and changes nothing.
+    Another key cancels the other one as well, in each form as soon as it is there, and when it has ended, and changes
+    nothing.
     """
     story = teller.story()
     completing = story.begin(State.COMPLETED, variant=0, callback=Reply.AT_ONCE)
     others = teller.run.order.profile.others
     for role in others:
-        story.cancel(by(form, completing), role=role)
+        for each in FORMS:
+            story.cancel(by(each, completing), role=role)
     cancelled = story.begin(State.COMPLETED, variant=0, callback=Reply.AT_ONCE)
     story.listen(cancelled, *([completing] if early else []))
     story.cancel(by(form, cancelled))
