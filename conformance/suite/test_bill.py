@@ -134,14 +134,14 @@ def test_paying_for_several_tasks(teller: Teller, states: list[State], calls: li
 def test_paying_with_the_key_that_decides(teller: Teller, form: Form) -> None:
     """Running tasks are cancelled by the other header, and by both with two valid keys: the owner's account pays."""
     profile = teller.run.order.profile
-    others = [(other, profile.secret(other)) for other in profile.others[:1]]
-    decided = [deciding_over(*other) for other in others for _ in range(2)]
+    others = profile.others[:1]
+    decided = [deciding_over(other, profile.secret(other)) for other in others for _ in range(2)]
     story = teller.story(alone=True)
-    story.account(story.role, *dict(others))
+    story.account(story.role, *others)
     tasks = story.tasks_in([State.RUNNING] * (1 + len(decided)))
     for task, credential in zip(tasks, (in_the_other_header(OWNER, profile.auth.header), *decided), strict=True):
         story.cancel(by(form, task), credential=credential)
-        story.account(story.role, *dict(others))
+        story.account(story.role, *others)
     story.look()
     story.account()
     story.verify()

@@ -110,40 +110,6 @@ class _Wavering(Service):
         raise NotImplementedError
 
 
-class ForgetsTheBillOfWhoHangsUp(Fault, Api):
-    """Writes the charge of a cancelled running task down after the rest, unless the caller has gone."""
-
-    breaks = ("BILL-9",)
-    also = MONEY
-
-    async def cancel(self, key: str, request: Request) -> Response:
-        """Look whether there is anybody left to bill."""
-        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
-        was_live = self.service.seek(call, self.service.target(call)).due is not None
-        document = self.service.cancel(call)
-        if was_live and document.get("credits_used"):
-            await asyncio.sleep(_SETTLES)
-            if await request.is_disconnected():
-                take(self.service.store, key, -round(document["credits_used"] * 1_000_000))
-        return self.answer_cancel(document)
-
-
-class BillsANameOnce(Fault, Store):
-    """Books the charges of each `out_task_id` once, whoever's tasks bear it."""
-
-    breaks = ("BILL-9",)
-    also = (*MONEY, "ISO-4")
-
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(path)
-        self._booked: dict[str, str] = {}
-
-    def charge(self, task: Task, amount: int) -> None:
-        """Take a second booking for a repeat."""
-        if task.out_id is None or self._booked.setdefault(task.out_id, task.id) == task.id:
-            super().charge(task, amount)
-
-
 class RaisesTheChargeAfterwards(Fault, _Wavering):
     """Shows a tenth more for a cancelled running task in every query than the cancel answered."""
 
@@ -525,3 +491,37 @@ class BillsAnotherTask(Fault, Service):
                 self.store.charge(ended, price - (ended.used or 0))
             self.last = (self.now(), ended.used or 0)
         return ended
+
+
+class ForgetsTheBillOfWhoHangsUp(Fault, Api):
+    """Writes the charge of a cancelled running task down after the rest, unless the caller has gone."""
+
+    breaks = ("BILL-9",)
+    also = MONEY
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Look whether there is anybody left to bill."""
+        call = CancelCall(key, request.path_params.get("task_id"), await self.body(request))
+        was_live = self.service.seek(call, self.service.target(call)).due is not None
+        document = self.service.cancel(call)
+        if was_live and document.get("credits_used"):
+            await asyncio.sleep(_SETTLES)
+            if await request.is_disconnected():
+                take(self.service.store, key, -round(document["credits_used"] * 1_000_000))
+        return self.answer_cancel(document)
+
+
+class BillsANameOnce(Fault, Store):
+    """Books the charges of each `out_task_id` once, whoever's tasks bear it."""
+
+    breaks = ("BILL-9",)
+    also = (*MONEY, "ISO-4")
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._booked: dict[str, str] = {}
+
+    def charge(self, task: Task, amount: int) -> None:
+        """Take a second booking for a repeat."""
+        if task.out_id is None or self._booked.setdefault(task.out_id, task.id) == task.id:
+            super().charge(task, amount)
