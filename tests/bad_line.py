@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+import anyio
+from anyio import aclose_forcefully
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.from_thread import start_blocking_portal
+from anyio.streams.buffered import BufferedByteReceiveStream
+
 _HEAD_ENDS: Final = b"\r\n\r\n"
 _LONGEST: Final = 30.0
 _LARGEST: Final = 8 << 20
+_GONE: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,81 +67,75 @@ class BadLine:
 
 @contextlib.contextmanager
 def bad_line(target: str) -> Iterator[BadLine]:
-    """A proxy before the service whose base URL is `target`; a good one, until it is told of troubles."""
-    loop, listens, line = asyncio.new_event_loop(), threading.Event(), BadLine("")
+    """A proxy before the service whose base URL is `target`; a good one, until it is told of troubles.
 
-    async def listen() -> asyncio.Server:
-        address = urlsplit(target)
-        call = lambda *ends: _Call(line, address.port or 80, *ends).relay()  # noqa: E731
-        server = await asyncio.start_server(call, "127.0.0.1", limit=_LARGEST)
-        line.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{address.path}"
-        listens.set()
-        return server
+    When it ends, every call over it has ended, and every connection is closed.
+    """
+    address = urlsplit(target)
+    line = BadLine("")
+    with start_blocking_portal() as portal:
+        serving, port = portal.start_task(_serve, line, address.port or 80)
+        line.base_url = f"http://127.0.0.1:{port}{address.path}"
+        try:
+            yield line
+        finally:
+            serving.cancel()
 
-    def serve() -> None:
-        server = loop.run_until_complete(listen())
-        loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0.05))
-        loop.close()
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert listens.wait(_LONGEST)
-    try:
-        yield line
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_LONGEST)
+async def _serve(line: BadLine, to: int, *, task_status: TaskStatus[int]) -> None:
+    """Relay every caller to the target's port, `to`, until cancelled; started with the port that it listens at."""
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        task_status.started(listener.extra_attributes[SocketAttribute.local_port]())
+        await listener.serve(lambda caller: _Call(line, to, caller).relay())
 
 
 class _Call:
     """One connection of a caller, relayed request by request over a connection of its own to the target."""
 
-    def __init__(self, line: BadLine, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._line, self._port, self._reader, self._writer = line, port, reader, writer
+    def __init__(self, line: BadLine, to: int, caller: SocketStream) -> None:
+        self._line, self._to, self._caller = line, to, caller
 
     async def relay(self) -> None:
         """Relay until either side is gone."""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while not self._line.dead:
-                head, body = await _message(self._reader)
-                trouble = self._line.next_trouble(head.split(b" ")[1].decode("latin-1")) or Trouble()
-                if not await self._answer(head + body, trouble, bodiless=head.startswith(b"HEAD ")):
-                    break
-        self._writer.transport.abort() if self._line.dead else self._writer.close()
+        reader = BufferedByteReceiveStream(self._caller)
+        async with self._caller:
+            with contextlib.suppress(OSError, *_GONE):
+                while not self._line.dead:
+                    head, body = await _message(reader)
+                    trouble = self._line.next_trouble(head.split(b" ")[1].decode("latin-1")) or Trouble()
+                    if not await self._answer(head + body, trouble, bodiless=head.startswith(b"HEAD ")):
+                        break
+            if self._line.dead:
+                await aclose_forcefully(self._caller)
 
     async def _answer(self, sent: bytes, trouble: Trouble, *, bodiless: bool) -> bool:
         """Answer one request; whether the connection goes on."""
         said = trouble.says
         if trouble.passes:
-            await asyncio.sleep(trouble.passes)
+            await anyio.sleep(trouble.passes)
         if trouble.passes is not None:
             said = await self._heard_from_target(sent, bodiless=bodiless)
         if said is None or trouble.hangs:
-            await asyncio.sleep(_LONGEST)
+            await anyio.sleep(_LONGEST)
         if said is None or trouble.hangs or trouble.ends < 0:
-            self._writer.transport.abort()
+            await aclose_forcefully(self._caller)
             return False
-        self._writer.write(said[: int(min(trouble.ends, len(said)))])
-        await self._writer.drain()
+        await self._caller.send(said[: int(min(trouble.ends, len(said)))])
         return trouble.ends >= len(said) and not trouble.closes
 
     async def _heard_from_target(self, sent: bytes, *, bodiless: bool) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(sent)
-        head, body = await _message(reader, bodiless=bodiless)
-        writer.close()
+        async with await anyio.connect_tcp("127.0.0.1", self._to) as target:
+            await target.send(sent)
+            head, body = await _message(BufferedByteReceiveStream(target), bodiless=bodiless)
         self._line.answers.append(body)
         return head + body
 
 
-async def _message(reader: asyncio.StreamReader, *, bodiless: bool = False) -> tuple[bytes, bytes]:
+async def _message(stream: BufferedByteReceiveStream, *, bodiless: bool = False) -> tuple[bytes, bytes]:
     """One request or answer, to its last byte."""
-    head = await reader.readuntil(_HEAD_ENDS)
+    head = await stream.receive_until(_HEAD_ENDS, _LARGEST) + _HEAD_ENDS
     headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
     if headers.get(b"transfer-encoding") == b"chunked":
-        return head, await reader.readuntil(b"0" + _HEAD_ENDS)
-    return head, b"" if bodiless else await reader.readexactly(int(headers.get(b"content-length", 0)))
+        last = b"0" + _HEAD_ENDS
+        return head, await stream.receive_until(last, _LARGEST) + last
+    return head, b"" if bodiless else await stream.receive_exactly(int(headers.get(b"content-length", 0)))
