@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import anyio
 from anyio import aclose_forcefully
-from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.abc import Listener, SocketAttribute, SocketStream, TaskStatus
 from anyio.from_thread import start_blocking_portal
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -74,18 +74,19 @@ def bad_line(target: str) -> Iterator[BadLine]:
     address = urlsplit(target)
     line = BadLine("")
     with start_blocking_portal() as portal:
-        serving, port = portal.start_task(_serve, line, address.port or 80)
-        line.base_url = f"http://127.0.0.1:{port}{address.path}"
+        serving, listener = portal.start_task(_serve, line, address.port or 80)
+        line.base_url = f"http://127.0.0.1:{listener.extra_attributes[SocketAttribute.local_port]()}{address.path}"
         try:
             yield line
         finally:
+            portal.call(listener.aclose)  # first, for asyncio loses what it accepts while it is cancelled
             serving.cancel()
 
 
-async def _serve(line: BadLine, to: int, *, task_status: TaskStatus[int]) -> None:
-    """Relay every caller to the target's port, `to`, until cancelled; started with the port that it listens at."""
+async def _serve(line: BadLine, to: int, *, task_status: TaskStatus[Listener[SocketStream]]) -> None:
+    """Relay every caller to the target's port, `to`, until cancelled; started with where it listens."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-        task_status.started(listener.extra_attributes[SocketAttribute.local_port]())
+        task_status.started(listener)
         await listener.serve(lambda caller: _Call(line, to, caller).relay())
 
 
