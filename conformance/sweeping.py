@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _OVER: Final = (200, 404)
 _ROUNDS: Final = 2
+_NAMELESS: Final = "a submit without an out_task_id to cancel by, whose answer was lost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Swept:
     """The tasks that a sweep ended, and what it could not, each with the reason.
 
     A submit that was lost is named by its `out_task_id`; it is over when the target ends such a task, or knows none.
+    One without a name is left: nobody can end what it may have made.
     """
 
     ended: tuple[str, ...]
@@ -57,8 +59,9 @@ class Sweeper:
         """Cancel every task of the run that was never seen to be terminal, or never seen at all."""
         story = self._journal.begin_story("nothing is left running", ())
         live = self._journal.live_tasks()
-        lost = {(each.request.role, each.request.named.out_task_id) for each in unheard(self._journal.submits())}
-        named = sorted((role, name) for role, name in lost if isinstance(name, str) and not self._is_laid(role, name))
+        lost = [(each, each.request.role, each.request.named.out_task_id) for each in unheard(self._journal.submits())]
+        lost_names = {(role, name) for _, role, name in lost if isinstance(name, str)}
+        named = sorted(each for each in lost_names if not self._is_laid(*each))
         ways = [partial(self.end, story, task) for task in live]
         ways += [partial(self._end_unheard, story, *each) for each in named]
         names = [f"{task.task_id} of {task.role}" for task in live]
@@ -66,10 +69,17 @@ class Sweeper:
         self._client.unanswered = 0
         told = dict(zip(names, abreast([partial(self._try_twice, way) for way in ways], self.breadth), strict=True))
         left = {f"{task.task_id} of {task.role}" for task in self._journal.live_tasks()}
-        left |= {name for name in names[len(live) :] if not _is_over(told[name])}
+        for way, (role, name) in zip(names[len(live) :], named, strict=True):
+            if _is_over(told[way]):
+                self._journal.pool.learn(_laid(role, name), value=True)
+            else:
+                left.add(way)
+        nameless = [
+            f"what exchange {each.number} of {role} may have made" for each, role, name in lost if name is ABSENT
+        ]
         return Swept(
             ended=tuple(name for name in names if name not in left),
-            left={name: _reason(told[name]) for name in names if name in left},
+            left={name: _reason(told[name]) for name in names if name in left} | dict.fromkeys(nameless, _NAMELESS),
         )
 
     def end(self, story: int, task: Task) -> list[Exchange]:
@@ -94,10 +104,7 @@ class Sweeper:
         return _is_over(self._end_unheard(story, role, out_task_id))
 
     def _end_unheard(self, story: int, role: str, out_task_id: str) -> list[Exchange]:
-        attempts = self._client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
-        if _is_over(attempts):
-            self._journal.pool.learn(_laid(role, out_task_id), value=True)
-        return attempts
+        return self._client.cancel(story, role, Call(body={"out_task_id": out_task_id}))
 
     def _is_laid(self, role: str, out_task_id: str) -> bool:
         return bool(self._journal.pool.learned(_laid(role, out_task_id)))

@@ -467,6 +467,14 @@ def test_a_run_that_broke_off_does_not_pass(journal: Journal) -> None:
     assert folded(journal, broken(), interrupted=True).exit_code == 1
 
 
+@pytest.mark.parametrize(("left", "said"), [(0, ""), (1, "1 task may be left running"), (2, "2 tasks may be left")])
+def test_what_may_be_left_running_is_said(journal: Journal, left: int, said: str) -> None:
+    """With the command that ends it; of nothing, nothing is said."""
+    made = folded(journal, held("STATE-1"), left_running=left)
+    lines = [line for line in closing(made).splitlines() if "left running" in line]
+    assert [line.startswith(said) and "cancel-conformance sweep" in line for line in lines] == [True] * bool(left)
+
+
 def test_a_known_failure_keeps_the_gate_green_until_it_expires(journal: Journal) -> None:
     """Then, and when it holds again, the gate says so."""
     known = {"known": {"STATE-1": "ticket 12"}, "expires": {"STATE-1": "2026-06-01"}}

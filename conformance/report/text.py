@@ -218,6 +218,11 @@ def closing(summary: Summary) -> str:
     if summary.broke_off:
         why = f"{printable(summary.notes['fell_silent'])}: " if "fell_silent" in summary.notes else ""
         lines.append(f"{why}the run broke off before its end: not all of its stories were told")
+    if left := summary.notes.get("left_running"):
+        tasks, them = ("task", "it") if left == 1 else ("tasks", "them")
+        lines.append(
+            f"{left} {tasks} may be left running: `cancel-conformance sweep` ends {them}, or says why it cannot"
+        )
     stale = [row.requirement.id for row in summary.asked if row.ruling.stale]
     if stale:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
