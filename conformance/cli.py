@@ -255,7 +255,8 @@ def sweep(journal: Path, target: Path | None, overrides: tuple[str, ...]) -> Non
     r"""End what a run has left: after a kill, a crash, a power cut.
 
     JOURNAL names every task that the run submitted, and every submit whose answer was lost. Those that were never seen
-    to have ended are cancelled. The keys come from the environment, by the names that the profile gives them.
+    to have ended are cancelled; a lost submit without an out_task_id cannot be, and counts as left. The keys come from
+    the environment, by the names that the profile gives them.
 
     \b
     Exit codes: 0 all of it has ended, 2 usage error, 3 something is left or the target is silent,

@@ -220,9 +220,8 @@ def closing(summary: Summary) -> str:
         lines.append(f"{why}the run broke off before its end: not all of its stories were told")
     if left := summary.notes.get("left_running"):
         tasks, them = ("task", "it") if left == 1 else ("tasks", "them")
-        lines.append(
-            f"{left} {tasks} may be left running: `cancel-conformance sweep` ends {them}, or says why it cannot"
-        )
+        end = f"`cancel-conformance sweep` with this run's journal ends {them}, or says why it cannot"
+        lines.append(f"{left} {tasks} may be left running: {end}")
     stale = [row.requirement.id for row in summary.asked if row.ruling.stale]
     if stale:
         lines.append(f"known failures that are out of date or hold again: {', '.join(stale)}; take them from [[known]]")
