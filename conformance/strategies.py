@@ -518,7 +518,7 @@ def programs(draw: st.DrawFn, least: int = 5, most: int = 40) -> Program:
 
 @cache
 def generated_bodies(contract: Contract) -> st.SearchStrategy[object]:
-    """What schemathesis makes of a contract's schema of a cancel's body in order to be refused.
+    """What schemathesis makes of a contract's schema of a cancel's body in order to be refused; it names no task.
 
     Its own configuration file, security parameters and checks are left out: the client and the checks are ours.
     """
@@ -530,7 +530,15 @@ def generated_bodies(contract: Contract) -> st.SearchStrategy[object]:
     route = contract.routes["cancel"]
     operation = schema[route.path][route.method]
     cases = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
-    return cases.map(lambda case: case.body).filter(_is_json)
+    return cases.map(lambda case: _naming_nothing(case.body)).filter(_is_json)
+
+
+def _naming_nothing(body: object) -> object:
+    """A body whose identifiers are nobody's: one as short as `0` may long be a task's name."""
+    if not isinstance(body, dict):
+        return body
+    given = {form.value: body.get(form.value) for form in (Form.TASK_ID, Form.OUT_TASK_ID)}
+    return body | {name: f"{value}-unknown" for name, value in given.items() if value and isinstance(value, str)}
 
 
 def _is_json(body: object) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from told import (
     INVALID_KEY,
     INVALID_PARAM,
@@ -18,8 +20,9 @@ from told import (
     showing,
 )
 
+from conformance.contract import Contract
 from conformance.lawful import Task, confusable
-from conformance.strategies import SHAPES, lone_misses, shaped
+from conformance.strategies import SHAPES, TAKEN_FOR_NOTHING, generated_bodies, lone_misses, shaped
 
 BODY_FORMS = [("IDENT-2", "task_id"), ("IDENT-3", "out_task_id")]
 
@@ -617,3 +620,12 @@ def test_a_look_alike_that_is_always_tried_is_confusable(shape: str) -> None:
     misses = lone_misses(name)
     assert all(confusable(miss, name) for miss in misses)
     assert len({*misses, name}) == len(misses) + 1
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(data=st.data())
+def test_a_generated_body_names_no_task_of_another_story(data: st.DataObject) -> None:
+    """Such a task may be there for good: a name that was taken for nothing is never given back."""
+    body = data.draw(generated_bodies(Contract.load(None)))
+    named = [body.get(field) for field in ("task_id", "out_task_id")] if isinstance(body, dict) else []
+    assert not any(word in named for word in TAKEN_FOR_NOTHING)
