@@ -115,8 +115,8 @@ def main() -> None:
     default="auto",
     show_default=True,
     metavar="N",
-    help="Processes that tell stories side by side; auto: two or three for a whole run, or, if the target is"
-    " far, one more than limits.in_flight, up to eight.",
+    help="Processes that tell stories side by side; auto: two or four for a whole run, or, if the target is"
+    " far, two more than limits.in_flight, up to eight.",
 )
 @click.option("--seed", type=int, help="Generate the calls of an earlier run.")
 @click.option("--report-dir", type=FOLDER, metavar="DIR", envvar="CONFORMANCE_REPORT_DIR", help="Where results go.")

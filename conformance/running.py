@@ -49,6 +49,7 @@ _SIBLING: Final = "REFERENCE_SIBLING_KEY"
 """A second key of the owner's account, for profiles that name one."""
 
 _NEAR_JOBS: Final = 2
+_MOST_WAITING: Final = 2
 _MOST_JOBS: Final = 8
 _MOST_IN_FLIGHT: Final = 2000
 """Requests that a profile may have in flight at the most."""
@@ -626,7 +627,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
 
 
 def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
-    """In how many processes stories are told, if nobody says: in two or three, or, if the target is far, in several.
+    """In how many processes stories are told, if nobody says: in two or four, or, if the target is far, in several.
 
     A few tests, chosen by their names or their rows, are soonest told where they are found, unless it is far.
     """
@@ -643,13 +644,13 @@ def _jobs(asked: Asked, environ: Mapping[str, str], order: Order) -> int:
     if not far and (asked.only or asked.stories):
         return 1
     at_once = min(order.profile.limits.in_flight, _MOST_JOBS if far else min(os.cpu_count() or 1, _NEAR_JOBS))
-    return min(at_once + (at_once > 1 and _one_waits(order)), _MOST_JOBS)
+    return min(at_once + (at_once > 1 and _waiting(order)), _MOST_JOBS)
 
 
-def _one_waits(order: Order) -> bool:
-    """Whether the process that tells what another key pays for, and waits most of the time, is worth its start."""
+def _waiting(order: Order) -> int:
+    """How many more are worth their start, for as many wait: for accounts to come to rest, and for time to pass."""
     accounts = {order.profile.account_of(role) for role in (OWNER, *order.profile.others)}
-    return order.depth.stories >= 1 and len(accounts) > 1
+    return _MOST_WAITING if order.depth.stories >= 1 and len(accounts) > 1 else 0
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from conformance.target.call import by
 from conformance.target.callback import LATE, Reply
 
 if TYPE_CHECKING:
+    from conformance.lawful import Task
     from conformance.teller import Teller
 
 pytestmark = [pytest.mark.listens, pytest.mark.several_keys]
@@ -116,26 +117,28 @@ def test_cancelling_when_a_listener_has_left(teller: Teller, form: Form) -> None
 
 
 @pytest.mark.aims("NOTIFY-2", "STATE-1", "STATE-2", "STATE-4", "STATE-6")
-@pytest.mark.stories(2)
+@pytest.mark.stories(1)
 @pytest.mark.deep
-@pytest.mark.calls(60)  # it takes as long
-@given(forms=dealt(_ROTATIONS), late=either())
-def test_telling_a_receiver_that_fails(teller: Teller, forms: tuple[Form, ...], late: bool) -> None:
-    """A running and a pending task are cancelled, of whose URLs one answers late and the other with an error.
+@pytest.mark.calls(400)  # it takes as long
+@given(forms=dealt(_ROTATIONS))
+def test_telling_a_receiver_that_fails(teller: Teller, forms: tuple[Form, ...]) -> None:
+    """Running and pending tasks are cancelled, whose URLs answer late or with an error.
 
-    That is no trouble of the tasks, nor of one that ended by itself.
+    That is no trouble of the tasks, nor of those that ended by themselves. All wait together until it would show.
     """
     story = teller.story()
-    replies = (Reply.LATE, Reply.ERROR) if late else (Reply.ERROR, Reply.LATE)
-    ended = story.task_like(State.FAILED, callback=replies[0])
-    tasks = story.task_like(State.RUNNING, callback=replies[0]), story.task(callback=replies[1])
-    for task in tasks:
-        story.cancel(by(forms[0], task))
-        story.query(task)
-    story.cancel(by(forms[1], ended))
+    tasks: list[Task] = []
+    for reply, *calls in zip((Reply.LATE, Reply.ERROR), forms, forms[1:], strict=False):
+        ended = story.task_like(State.FAILED, callback=reply)
+        stopped = story.task_like(State.RUNNING, callback=reply), story.task(callback=reply)
+        for task in stopped:
+            story.cancel(by(calls[0], task))
+            story.query(task)
+        story.cancel(by(calls[1], ended))
+        tasks += [*stopped, ended]
     teller.pause(_UNTIL_IT_SHOWS)
     story.look()
-    for task in (*tasks, ended):
+    for task in tasks:
         story.cancel(by(forms[2], task))
     story.look()
     story.verify()
