@@ -128,13 +128,13 @@ def test_telling_a_receiver_that_fails(teller: Teller, forms: tuple[Form, ...]) 
     """
     story = teller.story()
     tasks: list[Task] = []
-    for reply, *calls in zip((Reply.LATE, Reply.ERROR), forms, forms[1:], strict=False):
+    for reply, first, then in zip((Reply.LATE, Reply.ERROR), forms, forms[1:], strict=False):
         ended = story.task_like(State.FAILED, callback=reply)
         stopped = story.task_like(State.RUNNING, callback=reply), story.task(callback=reply)
         for task in stopped:
-            story.cancel(by(calls[0], task))
+            story.cancel(by(first, task))
             story.query(task)
-        story.cancel(by(calls[1], ended))
+        story.cancel(by(then, ended))
         tasks += [*stopped, ended]
     teller.pause(_UNTIL_IT_SHOWS)
     story.look()
