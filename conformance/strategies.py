@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from html import escape, unescape
@@ -70,6 +70,12 @@ def dealt(values: Sequence[T]) -> st.SearchStrategy[T]:
 def either() -> st.SearchStrategy[bool]:
     """False or true, in turn."""
     return dealt((False, True))
+
+
+def batches(cases: Collection[T], most: int) -> list[tuple[T, ...]]:
+    """The cases in as few batches of at most so many as can be; neighbours, which may be alike, come into several."""
+    count = -(-len(cases) // most)
+    return [tuple(cases)[first::count] for first in range(count)]
 
 
 SHAPES: Final = {

@@ -408,6 +408,17 @@ class Telling:
         """Ask for each of these tasks, side by side where that is worth it."""
         self.abreast(*(partial(self.query, task) for task in tasks))
 
+    def still_live(self, *tasks: Task, state: State = State.PENDING) -> list[Task]:
+        """Ask for each of these tasks; where one has ended, another in `state` stands in for it.
+
+        Raises:
+            OutOfReach: none can be made, or nothing is answered any more.
+        """
+        reads = abreast([partial(self.query, task) for task in tasks], self._run.breadth)
+        return [
+            self.task(state) if self.shows(read) in TERMINAL else task for task, read in zip(tasks, reads, strict=True)
+        ]
+
     def abreast(self, *calls: Callable[[], object]) -> None:
         """Say what does not depend on one another: one after the other, or, if the target is far, side by side."""
         abreast(calls, self._run.breadth)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.exchange import Form
 from conformance.states import State
-from conformance.strategies import FORMS, METHODS, ODD, SPELLINGS, UNREADABLE, dealt, either, generated_bodies
+from conformance.strategies import FORMS, METHODS, ODD, SPELLINGS, UNREADABLE, batches, dealt, either, generated_bodies
 from conformance.target.call import Call, by, name_of, naming
 
 if TYPE_CHECKING:
@@ -38,44 +38,49 @@ _DRESSES: Final = {
     "expect": Call(headers=(("expect", "100-continue"),)),
     "query": Call(suffix="?force=1"),
 }
+_together = " + ".join
+"""How the cases of one story stand in its title."""
 
 
 @pytest.mark.aims("ERR-3", "ERR-6", "ERR-7")
 @pytest.mark.stories(1)
-@pytest.mark.parametrize("body", UNREADABLE)
+@pytest.mark.calls(25)
+@pytest.mark.parametrize("bodies", batches(UNREADABLE, 5), ids=_together)
 @given(first=either())
-def test_sending_what_is_no_object(teller: Teller, body: str, first: bool) -> None:
+def test_sending_what_is_no_object(teller: Teller, bodies: tuple[str, ...], first: bool) -> None:
     """Cut off, with garbage behind, badly encoded, or no object: in the body form, and beside a path."""
     story = teller.story()
     task = story.task()
-    raw = UNREADABLE[body](task.task_id)
     if first:
         story.query(task)
-    story.cancel(Call(raw=raw))
-    story.query(task)
-    story.cancel(Call(path=task.task_id, raw=raw))
-    story.query(task)
+    for body in bodies:
+        story.cancel(Call(raw=UNREADABLE[body](task.task_id)))
+        [task] = story.still_live(task)
+        story.cancel(Call(path=task.task_id, raw=UNREADABLE[body](task.task_id)))
+        [task] = story.still_live(task)
     story.cancel(by(Form.TASK_ID, task))
     story.verify()
 
 
 @pytest.mark.aims("ERR-7", "ERR-6", "IDENT-2")
 @pytest.mark.stories(1)
-@pytest.mark.parametrize("body", ODD)
+@pytest.mark.calls(30)
+@pytest.mark.parametrize("bodies", batches(ODD, 5), ids=_together)
 @given(path=either())
-def test_sending_odd_bodies(teller: Teller, body: str, path: bool) -> None:
+def test_sending_odd_bodies(teller: Teller, bodies: tuple[str, ...], path: bool) -> None:
     """Doubled keys, NUL, great length and depth, huge numbers, a byte order mark: readable, and odd.
 
-    In the body form, and then perhaps beside the path of the other task.
+    In the body form, and every second one then beside the path of the other task.
     """
     story = teller.story()
     task, witness = story.task(), story.task()
     story.look()
-    story.cancel(Call(raw=ODD[body](task.task_id, witness.task_id)))
-    story.look()
-    if path:
-        story.cancel(Call(path=witness.task_id, raw=ODD[body](witness.task_id, task.task_id)))
-        story.look()
+    for number, body in enumerate(bodies):
+        story.cancel(Call(raw=ODD[body](task.task_id, witness.task_id)))
+        task, witness = story.still_live(task, witness)
+        if path == number % 2:
+            story.cancel(Call(path=witness.task_id, raw=ODD[body](witness.task_id, task.task_id)))
+            task, witness = story.still_live(task, witness)
     story.cancel(by(Form.TASK_ID, task))
     story.verify()
 
@@ -146,15 +151,17 @@ def test_sending_a_large_body(teller: Teller, surplus: int, chunked: bool) -> No
 
 @pytest.mark.aims("ERR-7", "IDENT-11")
 @pytest.mark.stories(1)
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_spelling_the_path_oddly(teller: Teller, spelling: str) -> None:
+@pytest.mark.calls(25)
+@pytest.mark.parametrize("spellings", batches(SPELLINGS, 5), ids=_together)
+def test_spelling_the_path_oddly(teller: Teller, spellings: tuple[str, ...]) -> None:
     """Percent-encodings that nobody needs, a slash at the end, dots, NUL: in the path of a task that lives."""
     story = teller.story()
     task, witness = story.task(), story.task()
     story.look()
-    identifier, spelled = SPELLINGS[spelling](task.task_id)
-    story.cancel(Call(path=identifier, spelled=spelled))
-    story.look()
+    for spelling in spellings:
+        identifier, spelled = SPELLINGS[spelling](task.task_id)
+        story.cancel(Call(path=identifier, spelled=spelled))
+        task, witness = story.still_live(task, witness)
     story.cancel(by(Form.PATH, task))
     story.cancel(by(Form.PATH, witness))
     story.verify()
@@ -162,26 +169,28 @@ def test_spelling_the_path_oddly(teller: Teller, spelling: str) -> None:
 
 @pytest.mark.aims("ERR-5")
 @pytest.mark.stories(1)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.calls(35)
+@pytest.mark.parametrize("methods", batches(METHODS, 4), ids=_together)
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
 @given(form=dealt((Form.TASK_ID, Form.OUT_TASK_ID)))
-def test_using_another_method(teller: Teller, method: str, state: State, form: Form) -> None:
+def test_using_another_method(teller: Teller, methods: tuple[str, ...], state: State, form: Form) -> None:
     """Every other method, on both routes, with the identifier of a task that lives.
 
     Behind the path's there may be a slash, or, without any in the path, a query that names it.
     """
     story = teller.story()
     task = story.task(state)
-    for each in (Form.PATH, form):
-        call = by(each, task)
-        story.query(task)
-        story.cancel(Call(path=call.path, body=call.body, method=method))
     story.query(task)
-    identifier, spelled = SPELLINGS["a slash behind"](task.task_id)
-    story.cancel(Call(path=identifier, spelled=spelled, method=method))
-    story.query(task)
-    story.cancel(Call(suffix=f"?{urlencode({form.value: name_of(form, task)})}", method=method))
-    story.query(task)
+    for method in methods:
+        for each in (Form.PATH, form):
+            call = by(each, task)
+            story.cancel(Call(path=call.path, body=call.body, method=method))
+            [task] = story.still_live(task, state=state)
+        identifier, spelled = SPELLINGS["a slash behind"](task.task_id)
+        story.cancel(Call(path=identifier, spelled=spelled, method=method))
+        [task] = story.still_live(task, state=state)
+        story.cancel(Call(suffix=f"?{urlencode({form.value: name_of(form, task)})}", method=method))
+        [task] = story.still_live(task, state=state)
     for each in FORMS:
         story.cancel(by(each, task))
     story.verify()
