@@ -80,9 +80,8 @@ def test_calling_without_a_valid_key(teller: Teller, keys: tuple[str, ...], stat
     task = story.task_like(state)
     story.query(task)
     for key in keys:
-        credential = teller.run.client.strangers.get(key)
-        if credential is not None:  # this target's header has schemes, or the key needs none
-            _call_in_each_form(story, task, credential)
+        if key in teller.run.client.strangers:  # some need a header that has schemes
+            _call_in_each_form(story, task, teller.run.client.strangers[key])
             story.query(task)
     story.verify()
 
