@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conformance.lawful import Task
     from conformance.teller import Teller
 
-pytestmark = [pytest.mark.listens, pytest.mark.several_keys]
+pytestmark = pytest.mark.listens
 
 _ROTATIONS = tuple((*FORMS[start:], *FORMS[:start]) for start in range(3))
 """Each form is the first or the last of any two of them."""
@@ -32,6 +32,7 @@ _UNTIL_IT_IS_NOTICED: Final = 0.05
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
+@pytest.mark.several_keys
 @pytest.mark.parametrize("running", [False, True])
 @given(forms=dealt(_ROTATIONS), late=either())
 def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, ...], late: bool) -> None:
@@ -56,6 +57,7 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
+@pytest.mark.several_keys
 @given(form=dealt(FORMS), early=either())
 def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: bool) -> None:
     """Of two tasks that would soon complete, both listened to, one is cancelled before that and the other after it.
