@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from told import (
 
 from conformance.contract import Contract
 from conformance.lawful import Task, confusable
-from conformance.strategies import SHAPES, TAKEN_FOR_NOTHING, generated_bodies, lone_misses, shaped
+from conformance.strategies import SHAPES, TAKEN_FOR_NOTHING, batches, generated_bodies, lone_misses, shaped
 
 BODY_FORMS = [("IDENT-2", "task_id"), ("IDENT-3", "out_task_id")]
 
@@ -629,3 +630,12 @@ def test_a_generated_body_names_no_task_of_another_story(data: st.DataObject) ->
     body = data.draw(generated_bodies(Contract.load(None)))
     named = [body.get(field) for field in ("task_id", "out_task_id")] if isinstance(body, dict) else []
     assert not any(word in named for word in TAKEN_FOR_NOTHING)
+
+
+def test_batches_have_every_case_once() -> None:
+    """In as few as can be; what stands side by side comes into several, for it may be alike."""
+    cases = range(11)
+    made = batches(cases, 5)
+    assert [len(batch) for batch in made] == [4, 4, 3]
+    assert sorted(case for batch in made for case in batch) == [*cases]
+    assert all(after - before > 1 for batch in made for before, after in pairwise(batch))

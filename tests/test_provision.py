@@ -239,6 +239,18 @@ def test_a_submit_is_sent_again_to_the_letter(begin_run: BeginRun) -> None:
     assert len(submits) == 3
 
 
+def test_another_task_stands_in_for_one_that_has_ended(begin_run: BeginRun) -> None:
+    """What lives remains; so a story has living tasks as long as it needs them."""
+    run, server = begin_run(Target(reads=2), **EVERY_STATE)
+    story = Teller(run, "batch", ()).story()
+    ending, living = story.task(), story.task()
+    story.query(ending)
+    another, same = story.still_live(ending, living)
+    assert same is living
+    assert another not in {ending, living}
+    assert len([heard for heard in server.heard if heard.path.endswith("/submit")]) == 3
+
+
 # the budget
 
 
