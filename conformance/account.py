@@ -10,7 +10,7 @@ in which some task is none of these says nothing.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -138,8 +138,13 @@ def possible(story: Story, window: Window, *, free: Task | None = None) -> set[D
     """
     if not story.alone or window.last.ended_at > story.alone_until or _may_hide_a_task(story, window):
         return set()
+    return _sums(story, window, story.tasks, free=free)
+
+
+def _sums(story: Story, window: Window, tasks: Iterable[Task], *, free: Task | None = None) -> set[Decimal]:
+    """What some tasks have cost the account, and the key, between two readings; none where that is not certain."""
     of_the_key, of_the_account = _NOTHING, _NOTHING
-    for task in story.tasks:
+    for task in tasks:
         if _account(story, task.role) != _account(story, window.first.role):
             continue
         cost = _cost(story, task, window)
@@ -154,11 +159,12 @@ def possible(story: Story, window: Window, *, free: Task | None = None) -> set[D
 def may_be_holds(window: Window) -> bool:
     """Whether holds on tasks that were pending all the time explain the movement: nothing says when a hold is seen.
 
-    Each is placed once: what has gone since before the submits is the sum of some of them, too.
+    Each is placed once: what has gone since before the submits is the sum of some of them, too, beside what other tasks
+    have cost meanwhile, as far as that is certain.
     """
     story = window.first.moment.story
     waiting = [
-        (task.submitted_at, price)
+        (task, price)
         for task in story.tasks
         if task.submitted_at is not None
         and task.submitted_at < window.last.sent_at
@@ -167,18 +173,22 @@ def may_be_holds(window: Window) -> bool:
         and not story.stopped_before(task, window.last.moment)
         and (price := estimate(story, task))
     ][:_MOST_HOLDS]
-    if not waiting:
-        return False
     sums = {
         sum((price for _, price in some), _NOTHING)
         for count in range(1, len(waiting) + 1)
         for some in combinations(waiting, count)
     }
-    begun = min(submitted for submitted, _ in waiting)
+    if not any(agrees(window, total) for total in sums):
+        return False
+    held = [task for task, _ in waiting]
+    begun = min(task.submitted_at for task in held if task.submitted_at is not None)
     series = readings(story)[window.first.role, window.first.source]
-    before = [each for each in series if each.ended_at <= begun]
-    since = [window, *(Window(each, window.last) for each in before[-1:])]
-    return all(any(agrees(each, total) for total in sums) for each in since)
+    before = next((each for each in reversed(series) if each.ended_at <= begun), None)
+    if before is None:
+        return True
+    whole = Window(before, window.last)
+    costs = _sums(story, whole, [task for task in story.tasks if task not in held])
+    return not costs or any(agrees(whole, total + cost) for total in sums for cost in costs)
 
 
 def has_to_itself(story: Story, task: Task, window: Window) -> bool:

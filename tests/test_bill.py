@@ -387,6 +387,25 @@ def test_a_hold_may_be_seen_late(left: list[float], judged: str) -> None:
     assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == (judged, judged)
 
 
+@pytest.mark.parametrize(
+    ("left", "judged"),
+    [([99.5, 98], "undecided"), ([98, 98], "held"), ([98, 96.5], "broken"), ([99.5, 97.5], "broken")],
+)
+def test_a_hold_may_be_seen_when_another_task_was_paid_for(left: list[float], judged: str) -> None:
+    """What that has cost is no part of the hold (BILL-7)."""
+    tale = Tale(alone=True)
+    tale.left(100)
+    task, other = tale.submitted(holds=60), tale.submitted("running")
+    tale.query(task, showing(task, "pending", estimated_credits=ESTIMATE))
+    tale.query(other, "running")
+    cancelled(tale, other, credits_used=0.5)
+    tale.query(other, showing(other, "cancelled", credits_used=0.5))
+    tale.left(left[0])
+    tale.cancel(path=UNKNOWN, answer=NOT_FOUND)
+    tale.left(left[1])
+    assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == (judged, judged)
+
+
 def test_a_call_is_not_judged_by_the_task_that_it_ends() -> None:
     """A hold comes back, and says nothing of the call (BILL-7)."""
     tale = Tale(alone=True)
