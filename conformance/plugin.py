@@ -144,8 +144,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "aims(*rows): the requirements for which a test exists",
         "stories(count): how many stories a test tells at standard depth",
-        "calls(count): how many requests such a story sends, where that is many",
-        "luck: what its stories meet is left to chance, so that no row rests on them alone",
+        "calls(count): how many requests such a story sends, or takes the time of, where that is many",
+        "luck: what its stories meet is left to chance, or to other tests, so that no row rests on them alone",
         "deep: not in a run of less than standard depth, for it takes long",
         "several_keys: with other valid keys than the owner's, before what is told with that one alone",
         "quiet(payer): when nothing else that is told can move the account of the owner, another, everybody",

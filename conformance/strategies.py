@@ -501,7 +501,7 @@ def _steps(tasks: int) -> st.SearchStrategy[Step]:
         st.builds(CancelBoth, task=task, other=task, turned=st.booleans(), key=_keys): 1,
         st.builds(CancelAcross, task=task, other=task, field=_fields, key=_keys): 1,
         st.builds(Query, task=task, field=_fields): 3,
-        st.builds(Pause, seconds=st.sampled_from((0.02, 0.05, 0.1))): 1,
+        st.builds(Pause, seconds=st.sampled_from((0.01, 0.02, 0.05))): 1,
         st.builds(Account, key=_keys): 1,
     }
     return st.sampled_from([kind for kind, times in often.items() for _ in range(times)]).flatmap(lambda kind: kind)

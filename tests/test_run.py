@@ -205,6 +205,16 @@ def test_a_row_is_proven_by_itself(
     assert (run.code, run.verdicts) == (0, {row: "pass"}), run.stdout
 
 
+@pytest.mark.parametrize(("row", "seed"), [("RACE-5", "1"), ("AUTH-2", "79"), ("AUTH-3", "41")])
+def test_a_row_is_proven_at_whatever_seed(
+    row: str, seed: str, service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path
+) -> None:
+    """However little is told: a test that holds a row only by luck, or only shows the valid key, is not told alone."""
+    options = ["--depth", "smoke", "--only", row, "--seed", seed, "--report-dir", "r"]
+    run = recorded(tmp_path / "r", "run", *at_the_service(service), *options, environ=service_environ, cwd=tmp_path)
+    assert (run.code, run.verdicts) == (0, {row: "pass"}), run.stdout
+
+
 def test_credits_that_refusals_do_not_tell_are_read_all_the_same(tmp_path: Path) -> None:
     """The documented header is found on a submit's answer, and read off an ended task from then on (R16)."""
     options = ["--depth", "smoke", "--only", "BILL-2,BILL-4,ISO-7", "--stranger", "tells-credits-with-successes-only"]

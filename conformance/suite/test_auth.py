@@ -31,6 +31,7 @@ _BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}",
 
 
 @pytest.mark.aims("AUTH-1", "AUTH-4", "AUTH-5", "AUTH-6", "ERR-6")
+@pytest.mark.calls(18)
 @pytest.mark.parametrize(
     "state", [State.PENDING, *(pytest.param(each, marks=pytest.mark.stories(1)) for each in _OTHER_STATES)]
 )
@@ -87,7 +88,7 @@ def test_calling_without_a_valid_key(teller: Teller, keys: tuple[str, ...], stat
 
 
 @pytest.mark.aims("AUTH-5")
-@pytest.mark.stories(2)
+@pytest.mark.stories(1)
 @pytest.mark.calls(26)
 @pytest.mark.parametrize("form", FORMS)
 @given(stranger=dealt([*_STRANGERS]), choice=randoms)
@@ -141,7 +142,8 @@ def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: 
 
 
 @pytest.mark.aims("AUTH-3", "AUTH-4", "AUTH-5")
-@pytest.mark.stories(4)
+@pytest.mark.stories(2)
+@pytest.mark.calls(12)
 @pytest.mark.parametrize("form", FORMS)
 @given(state=dealt((State.PENDING, State.CANCELLED)), way=dealt((0, 1)))
 def test_calling_with_a_revoked_key(teller: Teller, form: Form, state: State, way: int) -> None:
@@ -218,6 +220,7 @@ def test_showing_two_valid_keys(teller: Teller, form: Form) -> None:
 
 
 @pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-3", "AUTH-4", "AUTH-5", "AUTH-6")
+@pytest.mark.luck
 @pytest.mark.stories(1)
 @pytest.mark.parametrize("form", FORMS)
 @given(named=either())

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.quiet
 
 @pytest.mark.aims("BILL-1", "BILL-2", "BILL-8")
 @pytest.mark.quiet(payer="another")
-@pytest.mark.stories(4)
+@pytest.mark.stories(3)
 @pytest.mark.parametrize("form", FORMS)
 @given(named=either(), times=dealt((1, 2, 3)), first=either())
 def test_paying_for_a_pending_task(teller: Teller, form: Form, named: bool, times: int, first: bool) -> None:

@@ -346,6 +346,7 @@ def test_naming_a_task_without_a_name_by_its_task_id(teller: Teller) -> None:
 
 @pytest.mark.aims("IDENT-13")
 @pytest.mark.stories(2)
+@pytest.mark.calls(25)
 @given(form=dealt((Form.PATH, Form.TASK_ID)), identifiers=st.permutations(MALFORMED_TASK_IDS))
 def test_naming_no_well_formed_task_id(teller: Teller, form: Form, identifiers: list[str]) -> None:
     """Plain strings that no task id looks like, beside a task that lives."""
@@ -372,9 +373,10 @@ def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: li
     """
     story = teller.story()
     task, _ = story.task(), story.task(out=None)
+    story.look()
     for value in values:
         story.cancel(Call(body={form.value: value}))
-        story.look()
+        story.query(task)
     other = Form.TASK_ID if form is Form.OUT_TASK_ID else Form.OUT_TASK_ID
     for value in values:
         story.cancel(Call(body={other.value: value, form.value: value}))

@@ -81,6 +81,7 @@ def test_cancelling_beside_foreign_work(teller: Teller, state: State, form: Form
 
 @pytest.mark.aims("ISO-4", "BILL-9")
 @pytest.mark.stories(3)
+@pytest.mark.calls(18)
 @given(first=either(), form=dealt(FORMS), state=dealt((State.RUNNING, State.PENDING, State.PENDING)))
 def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form, state: State) -> None:
     """Two keys use one `out_task_id`: each cancels its own task only, also when that has ended and the other lives."""
@@ -101,7 +102,9 @@ def test_sharing_an_out_task_id(teller: Teller, first: bool, form: Form, state: 
 
 
 @pytest.mark.aims("ISO-4", "RACE-5")
+@pytest.mark.luck
 @pytest.mark.stories(2)
+@pytest.mark.calls(25)  # it takes as long
 @given(choice=randoms)
 def test_cancelling_what_shares_a_name_at_once(teller: Teller, choice: Random) -> None:
     """Two keys use one `out_task_id`, and both cancel by it at the same time: each its own task, as many as may be."""
@@ -189,6 +192,7 @@ def test_telling_fresh_foreign_tasks_from_unknown(teller: Teller, form: Form, ch
 
 @pytest.mark.aims("ISO-2")
 @pytest.mark.stories(1)
+@pytest.mark.calls(120)  # it takes as long
 @given(form=dealt(FORMS))
 def test_leaving_a_foreign_task_to_its_work(teller: Teller, form: Form) -> None:
     """A task gets to its end, though another key tries to cancel it while it waits, and while it runs."""
@@ -204,6 +208,7 @@ def test_leaving_a_foreign_task_to_its_work(teller: Teller, form: Form) -> None:
 
 @pytest.mark.aims("ISO-4", "ISO-2")
 @pytest.mark.stories(1)
+@pytest.mark.calls(110)  # it takes as long
 def test_leaving_a_namesake_to_its_work(teller: Teller) -> None:
     """A task gets to its end, though another key cancels its own, elder one of the same name, while both live."""
     for other in teller.others():

@@ -32,6 +32,7 @@ _UNTIL_IT_IS_NOTICED: Final = 0.05
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
+@pytest.mark.calls(70)  # it takes as long
 @pytest.mark.several_keys
 @pytest.mark.parametrize("running", [False, True])
 @given(forms=dealt(_ROTATIONS), late=either())
@@ -57,6 +58,7 @@ def test_listening_to_cancels(teller: Teller, running: bool, forms: tuple[Form, 
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2", "ISO-2")
 @pytest.mark.stories(1)
+@pytest.mark.calls(130)  # it takes as long
 @pytest.mark.several_keys
 @given(form=dealt(FORMS), early=either())
 def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: bool) -> None:
@@ -85,6 +87,7 @@ def test_listening_to_what_ends_by_itself(teller: Teller, form: Form, early: boo
 
 @pytest.mark.aims("NOTIFY-1", "NOTIFY-2")
 @pytest.mark.stories(1)
+@pytest.mark.calls(90)  # it takes as long
 @given(form=dealt(FORMS))
 def test_listening_to_work_that_is_broken_off(teller: Teller, form: Form) -> None:
     """A task that would soon complete is cancelled when it was seen to start, and listened to past that.
@@ -104,6 +107,7 @@ def test_listening_to_work_that_is_broken_off(teller: Teller, form: Form) -> Non
 
 @pytest.mark.aims("STATE-1", "STATE-2", "NOTIFY-1")
 @pytest.mark.stories(1)
+@pytest.mark.calls(60)  # it takes as long
 @given(form=dealt(FORMS))
 def test_cancelling_when_a_listener_has_left(teller: Teller, form: Form) -> None:
     """Streams of a running and of a pending task were opened, and left, before these are cancelled."""

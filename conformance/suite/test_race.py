@@ -143,6 +143,7 @@ def test_cancelling_several_tasks_at_once(teller: Teller, choice: Random) -> Non
 
 @pytest.mark.aims("RACE-3")
 @pytest.mark.stories(3)
+@pytest.mark.calls(45)  # it takes as long
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, form=dealt(FORMS))
 def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Random, form: Form) -> None:
@@ -169,6 +170,7 @@ def test_polling_while_it_is_cancelled(teller: Teller, state: State, choice: Ran
 @pytest.mark.aims("RACE-5", "ISO-1", "ISO-2")
 @pytest.mark.several_keys
 @pytest.mark.stories(3)
+@pytest.mark.calls(30)  # it takes as long
 @pytest.mark.parametrize("state", _LIVE)
 @given(choice=randoms, mine=dealt(FORMS), theirs=dealt(FORMS))
 def test_cancelling_beside_another_key(teller: Teller, state: State, choice: Random, mine: Form, theirs: Form) -> None:
@@ -209,6 +211,7 @@ def test_cancelling_while_it_is_submitted(teller: Teller, choice: Random, prompt
 
 @pytest.mark.aims("BILL-9", "STATE-3")
 @pytest.mark.stories(1)
+@pytest.mark.calls(60)  # it takes as long
 @given(form=dealt(FORMS))
 def test_hanging_up_on_a_cancel(teller: Teller, form: Form) -> None:
     """Tasks are cancelled by callers who do not wait for the answer, and then by one who does.

@@ -102,6 +102,7 @@ def test_cancelling_what_would_have_ended_soon(
 
 @pytest.mark.aims("STATE-7")
 @pytest.mark.stories(3)
+@pytest.mark.calls(15)
 @pytest.mark.parametrize("states", _TRIOS)
 @given(
     form=dealt(FORMS),
@@ -129,7 +130,7 @@ def test_cancelling_one_of_three(
 
 @pytest.mark.aims("STATE-7")
 @pytest.mark.stories(1)
-@pytest.mark.calls(40)
+@pytest.mark.calls(140)  # it takes as long
 @given(form=dealt(FORMS))
 def test_leaving_a_task_to_its_work(teller: Teller, form: Form) -> None:
     """A task gets to its end, though tasks in other states, others of its kind and nobody's are cancelled beside."""
@@ -157,6 +158,7 @@ def test_leaving_a_task_to_its_work(teller: Teller, form: Form) -> None:
 
 @pytest.mark.aims("STATE-7")
 @pytest.mark.stories(3)
+@pytest.mark.calls(22)
 @given(form=dealt(FORMS))
 def test_cancelling_the_head_of_a_series(teller: Teller, form: Form) -> None:
     """A task is cancelled whose `out_task_id` others go on from, as the parts of a series are named."""
