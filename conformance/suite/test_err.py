@@ -189,8 +189,10 @@ def test_using_another_method(teller: Teller, methods: tuple[str, ...], state: S
         for each in (Form.PATH, form):
             call = by(each, task)
             story.cancel(Call(path=call.path, body=call.body, method=method))
+            [task] = story.still_live(task, state=state)
         identifier, spelled = SPELLINGS["a slash behind"](task.task_id)
         story.cancel(Call(path=identifier, spelled=spelled, method=method))
+        [task] = story.still_live(task, state=state)
         story.cancel(Call(suffix=f"?{urlencode({form.value: name_of(form, task)})}", method=method))
         [task] = story.still_live(task, state=state)
     for each in FORMS:

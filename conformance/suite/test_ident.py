@@ -373,10 +373,9 @@ def test_naming_with_every_unusable_value(teller: Teller, form: Form, values: li
     """
     story = teller.story()
     task, _ = story.task(), story.task(out=None)
-    story.look()
     for value in values:
         story.cancel(Call(body={form.value: value}))
-        story.query(task)
+        story.look()
     other = Form.TASK_ID if form is Form.OUT_TASK_ID else Form.OUT_TASK_ID
     for value in values:
         story.cancel(Call(body={other.value: value, form.value: value}))
