@@ -406,6 +406,22 @@ def test_a_hold_may_be_seen_when_another_task_was_paid_for(left: list[float], ju
     assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == (judged, judged)
 
 
+def test_a_hold_may_be_seen_when_nobody_knows_what_another_task_has_cost() -> None:
+    """That one ran before the account was first read: what has gone since proves nothing (BILL-7)."""
+    tale = Tale(alone=True)
+    other = tale.submitted("running")
+    tale.query(other, "running")
+    tale.left(100)
+    task = tale.submitted(holds=60)
+    tale.query(task, showing(task, "pending", estimated_credits=ESTIMATE))
+    cancelled(tale, other, credits_used=0.5)
+    tale.query(other, showing(other, "cancelled", credits_used=0.5))
+    tale.left(99.25)
+    tale.cancel(path=UNKNOWN, answer=NOT_FOUND)
+    tale.left(97.75)
+    assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == ("undecided", "undecided")
+
+
 def test_a_call_is_not_judged_by_the_task_that_it_ends() -> None:
     """A hold comes back, and says nothing of the call (BILL-7)."""
     tale = Tale(alone=True)
