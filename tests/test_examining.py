@@ -235,7 +235,7 @@ def test_what_it_calls_open_is_not_proven_by_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stranger", "told"),
     [
-        ("lives-at-other-paths", "nothing is told at /api/v1/me/account, which [account] names"),
+        ("has-no-account-document", "nothing is told at /api/v1/me/account, which [account] names"),
         ("sends-no-accounting", "nothing is told in the header X-Quota-Remaining-Credits, which [account] names"),
     ],
 )

@@ -45,10 +45,19 @@ class ShowsTheAccountInADocument(Stranger, Api):
         "account.pointer": "/balance/available_usd",
         "account.header": "X-No-Such-Header",
     }
+    relies_on = ("Api.account",)
 
     def accounting(self, key: str | None) -> dict[str, str]:  # noqa: ARG002 - nobody is told
         """Leave the headers out."""
         return {}
+
+
+class HasNoAccountDocument(Stranger, Api):
+    """Tells what is left in headers alone, and has nothing at the account's own URL."""
+
+    async def account(self, key: str, _request: Request) -> Response:  # noqa: ARG002 - nobody is told
+        """Know no such route."""
+        raise Refused("not_found", "No such route.")
 
 
 class TellsCreditsWithSuccessesOnly(Stranger, Api):
