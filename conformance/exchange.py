@@ -215,6 +215,11 @@ class Named:
         path = ABSENT if self.path is None else self.path
         return tuple(value for value in (path, self.task_id, self.out_task_id) if value is not ABSENT)
 
+    @property
+    def unusable(self) -> tuple[object, ...]:
+        """The values among them that are no identifier: `null`, empty, or of a wrong type (rulings R3, R4)."""
+        return tuple(value for value in self.given if not isinstance(value, str) or not value)
+
     @cached_property
     def forms(self) -> frozenset[Form]:
         """The forms that the call uses; `BODY` alone where the body names nothing."""

@@ -420,13 +420,9 @@ class Journal:
         )
 
     def end_task(self, task_id: str, seen: int = -1) -> None:
-        """The task was seen to be terminal, by the exchange of that number: nothing is left running of it.
-
-        Most are seen so many times, and a look is cheaper than a write that changes nothing.
-        """
-        name = _storable(task_id)
-        if self.connection.execute("SELECT 1 FROM task WHERE task_id = ? AND NOT ended", (name,)).fetchone():
-            self.connection.execute("UPDATE task SET ended = ? WHERE task_id = ? AND NOT ended", (seen, name))
+        """The task was seen to be terminal, by the exchange of that number: nothing is left running of it."""
+        row = (seen, _storable(task_id))
+        self.connection.execute("UPDATE task SET ended = ? WHERE task_id = ? AND NOT ended", row)
 
     def ends(self) -> list[int]:
         """The number of each exchange that was the first to show the end of a task."""

@@ -109,7 +109,7 @@ class Run:
         self.ledger = 0
         """The story of the account over the whole run."""
         self.payers = Payers(self)
-        self._ends: dict[str, Decimal] = {}
+        self._ends: dict[str, Decimal | None] = {}
         self._settled: dict[str, str] = {}
         if journal.teller == MAIN:
             self._write_down()
@@ -259,12 +259,14 @@ class Run:
         return max((instant for instant in due if instant is not None), default=0.0)
 
     def saw_end(self, task_id: str, exchange: Exchange) -> None:
-        """An exchange showed that a task has ended, and what it has cost."""
+        """An exchange showed that a task has ended, and what it has cost; most are seen so many times."""
+        cost = self._cost(exchange.answer.document if exchange.answer else None)
+        if task_id in self._ends and cost in {None, self._ends[task_id]}:
+            return
+        self._ends[task_id] = cost
         self.journal.end_task(task_id, exchange.number)
-        seen = self._cost(exchange.answer.document if exchange.answer else None)
-        if seen is not None and self._ends.get(task_id) != seen:
-            self._ends[task_id] = seen
-            self.budget.settle(task_id, seen)
+        if cost is not None:
+            self.budget.settle(task_id, cost)
 
     def _cost(self, document: object) -> Decimal | None:
         """What a task that has ended cost; of one that completed and shows no price nobody knows."""

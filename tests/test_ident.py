@@ -533,6 +533,20 @@ def test_null_beside_a_usable_identifier_has_two_lawful_answers(answer: Any, lat
 
 
 @pytest.mark.parametrize(
+    ("field", "length", "judged"),
+    [("task_id", 0, "broken"), ("out_task_id", 0, "broken"), ("task_id", -1, "held")],
+)
+def test_which_of_several_that_name_nothing_acted_is_all_the_same(field: str, length: int, judged: str) -> None:
+    """What an empty string may bring about later breaks IDENT-14 as `null` does; the beginning of an id is no such."""
+    tale = Tale()
+    task = tale.submitted(out=None, holds=60)
+    tale.cancel({field: task.task_id[:length]}, answer=NOT_FOUND)
+    tale.query(task, "pending")
+    tale.cancel({"out_task_id": None}, answer=INVALID_PARAM)
+    assert looked_at(tale, (task, "cancelled")).judged("IDENT-14") == judged
+
+
+@pytest.mark.parametrize(
     ("known", "answer", "judged"),
     [
         (True, "cancelled", "held"),

@@ -171,12 +171,15 @@ def blamable(moment: Moment, task: Task, read: Moment) -> bool:
 
 
 def _forbidden(moment: Moment, task: Task) -> str:
-    """By which row a call is kept from a task that it names: for its method, its want of a key, or its other key."""
+    """By which row a call is kept from a task: for its method, for want of a key or identifier, for its other key."""
+    named = moment.exchange.request.named
     if moment.exchange.request.method != "POST":
         return "ERR-5"
     if not moment.exchange.request.keyed:
         return "AUTH-4"
-    names_it = moment.exchange.request.named.form is not None and moment.mentions(task)
+    if moment.plain and moment.role == task.role and named.given and named.unusable == named.given:
+        return "IDENT-14"
+    names_it = named.form is not None and moment.mentions(task)
     return "ISO-2" if moment.role != task.role and names_it and moment.task is None else ""
 
 

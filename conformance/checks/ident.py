@@ -161,8 +161,7 @@ def malformed_task_ids_are_not_found(story: Story) -> Iterator[Judgement]:
 def unusable_identifiers_are_refused(story: Story) -> Iterator[Judgement]:
     """`null`, empty and wrongly typed identifiers are answered as rulings R3 and R4 say, and touch nothing."""
     for moment in story.plain_cancels:
-        named = moment.exchange.request.named
-        if not any(value is None or value == "" or not isinstance(value, str) for value in named.given):
+        if not moment.exchange.request.named.unusable:
             continue
         yield answered_lawfully(moment)
         for task in story.tasks:
