@@ -23,7 +23,7 @@ class Depth:
 DEPTHS = {
     depth.name: depth
     for depth in (
-        Depth(name="smoke", stories=0.25, shared=1, paid=1, looks=30, watch=0.0),
+        Depth(name="smoke", stories=0.15, shared=1, paid=1, looks=20, watch=0.0),
         Depth(name="standard", stories=1.0, shared=2, paid=1, looks=120, watch=1.1),
         Depth(name="certify", stories=5.0, shared=4, paid=2, looks=2000, watch=5.0),
     )

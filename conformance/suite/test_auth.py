@@ -128,7 +128,7 @@ def test_learning_by_a_revoked_key_what_was_its_own(teller: Teller, form: Form, 
 
 
 @pytest.mark.aims("AUTH-6")
-@pytest.mark.stories(6)
+@pytest.mark.stories(7)
 @given(stranger=dealt([*_STRANGERS]), body=dealt(_BAD_BODIES), path=either())
 def test_calling_badly_without_a_valid_key(teller: Teller, stranger: str, body: bytes, path: bool) -> None:
     """A body that would be refused by itself, without a valid key."""
