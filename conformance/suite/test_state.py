@@ -50,7 +50,7 @@ def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, look
 @pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-6")
 @pytest.mark.stories(1)
 @pytest.mark.deep
-@pytest.mark.calls(200)  # most of it is a wait, best beside others' work
+@pytest.mark.calls(400)  # it takes as long
 @given(form=dealt(FORMS))
 def test_cancelling_a_stuck_task(teller: Teller, form: Form) -> None:
     """A task that has waited for long is cancelled."""
