@@ -85,6 +85,24 @@ def test_a_call_is_answered_and_kept(receiver: Receiver) -> None:
     assert before <= call.sent_at <= call.ended_at <= time.monotonic()
 
 
+def test_whoever_still_waits_at_the_end_is_hung_up_on(caplog: pytest.LogCaptureFixture) -> None:
+    """At once, and without a word: nothing went wrong that a user should read of."""
+    background = Background()
+    receiver = Receiver(Place("127.0.0.1", 0), background)
+    subscription = receiver.subscribe(Reply.LATE)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sent, subscription.url, TOLD)
+        while not subscription.calls:
+            time.sleep(0.01)
+        began = time.monotonic()
+        receiver.close()
+        background.close()
+        assert waiting.result(A_WHILE) == b""
+    assert time.monotonic() - began < LATE / 2
+    assert only(subscription).lost == "the call was broken off before we could answer"
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(("reply", "said", "after"), [(Reply.LATE, 200, LATE), (Reply.ERROR, 500, 0.0)])
 def test_a_call_is_answered_as_a_bad_receiver_does(receiver: Receiver, reply: Reply, said: int, after: float) -> None:
     """Late, or with an error; neither is an answer within anybody's patience that says that the call was taken."""

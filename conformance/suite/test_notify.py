@@ -121,6 +121,7 @@ def test_cancelling_when_a_listener_has_left(teller: Teller, form: Form) -> None
 
 @pytest.mark.aims("NOTIFY-2", "STATE-1", "STATE-2", "STATE-4", "STATE-6")
 @pytest.mark.stories(1)
+@pytest.mark.deep
 @pytest.mark.calls(90)
 @given(forms=dealt(_ROTATIONS))
 def test_telling_a_receiver_that_fails(teller: Teller, forms: tuple[Form, ...]) -> None:

@@ -148,8 +148,8 @@ class Receiver:
             if len(self._connections) <= _MOST_AT_ONCE:
                 async with asyncio.timeout(LONGEST):
                     await _Call(self._subscriptions, reader, writer).serve()
-        except (OSError, h11.ProtocolError):
-            pass  # whoever called has to call again
+        except (OSError, h11.ProtocolError, asyncio.CancelledError):
+            pass  # whoever called has to call again; where all is broken off, to nobody's surprise
         finally:
             self._connections.discard(task)
             writer.close()
