@@ -47,7 +47,9 @@ class Payers:
         sources = {role: {source for reader, source in shown if reader == role} for role in self._roles}
         others = [role for role in self._roles if self._account_of(role) != self._account_of(OWNER)]
         fit = (
-            role for role in others if sources[role] == sources[OWNER] and bool(sources[role]) is self._is_observable
+            role
+            for role in others
+            if sources[role] == sources[OWNER] and bool(sources[role]) is self._run.tells_credits
         )
         self._run.pool.learn(_ANOTHER, next(fit, OWNER))
 
@@ -78,7 +80,7 @@ class Payers:
         pool, another = self._run.pool, self.role("another")
         if pool.learned(_APART) is None and another != OWNER:
             charged = pool.charged()
-            if not self._is_observable or (charged > 2 * self._charged and self._have_parted(another)):
+            if not self._run.tells_credits or (charged > 2 * self._charged and self._have_parted(another)):
                 pool.learn(_APART, value=True)
             self._charged = max(charged, self._charged)
         return bool(pool.learned(_APART))
@@ -95,10 +97,6 @@ class Payers:
             if here and self._run.sweeper.lay(self._quietening(), role, str(out_task_id)):
                 self._run.pool.lay(ghost)
         return all(task.pending_until > time.monotonic() for task in self._live_on(on))
-
-    @property
-    def _is_observable(self) -> bool:
-        return self._run.account_url is not None or self._run.account_header is not None
 
     def _have_parted(self, another: str) -> bool:
         his = {task.task_id for task in self._run.journal.ended_tasks() if self._account_of(task.role) in self.owners}

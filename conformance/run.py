@@ -25,12 +25,13 @@ from conformance.target.call import Call
 from conformance.target.client import Client
 from conformance.target.distance import NEAR, soonest
 from conformance.target.ears import Ears
+from conformance.target.profile import OWNER
 from conformance.target.provision import OutOfReach, Provision
 from conformance.target.tables import Capability
 from conformance.verdict import Judgement, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from conformance.contract import Contract
@@ -153,7 +154,7 @@ class Run:
         self.read_accounts()
         self.provision.order(self.order.depth.shared, self.order.depth.paid)
         self._find_the_account(each.answer for each in self.journal.submits() if task_told(each.answer))
-        if self.account_url is None and self.account_header is None:
+        if not self.tells_credits:
             reason = "the target shows no balance: its answers lack the documented header, and [account] names none"
             self.cannot_show(Capability.ACCOUNTING, reason)
         self.payers.choose()
@@ -172,7 +173,7 @@ class Run:
     def _find_the_account(self, answers: Iterable[Answer | None]) -> None:
         """Where the profile names no place for the credits left, take the documented header, if it is there (R16)."""
         header = self.order.contract.balance_header
-        if self.account_url is not None or self.account_header is not None or header is None:
+        if self.tells_credits or header is None:
             return
         if any(answer and answer.header(header) is not None for answer in answers):
             self._use_header(header)
@@ -274,16 +275,26 @@ class Run:
         completed = shown.get("status") == self.order.profile.state_name(State.COMPLETED)
         return None if completed and "credits_used" not in shown else charge(shown)
 
+    @property
+    def tells_credits(self) -> bool:
+        """Whether it is known where the target tells what is left on an account."""
+        return self.account_url is not None or self.account_header is not None
+
     def read_accounts(self) -> None:
         """Read every account that can be read, for the sum over the whole run."""
-        calls: list[Callable[[], list[Exchange]]] = []
-        for role in ("owner", *self.order.profile.others):
-            if self.account_url is not None:
-                calls.append(partial(self.client.account, self.ledger, role, self.account_url))
-            if self.account_header is not None:
-                asked = self.asked_for_credits(role)
-                calls.append(partial(self.client.query, self.ledger, role, "task_id", asked))
-        abreast(calls, self.breadth)
+        roles = (OWNER, *self.order.profile.others) if self.tells_credits else ()
+        abreast([partial(self.read_account, self.ledger, role) for role in roles], self.breadth)
+
+    def read_account(self, story: int, role: str) -> list[Exchange]:
+        """Ask what is left on the account of `role`, wherever that is told: every attempt that it took.
+
+        The header is asked for by itself only where the document comes without it.
+        """
+        asked = [] if self.account_url is None else self.client.account(story, role, self.account_url)
+        header, answer = self.account_header, asked[-1].answer if asked else None
+        if header is not None and (answer is None or answer.header(header) is None):
+            asked += self.client.query(story, role, "task_id", self._asked_for_credits(role))
+        return asked
 
     @property
     def is_restless(self) -> bool:
@@ -291,7 +302,7 @@ class Run:
         read = readings(self.journal.story(self.ledger, self.terms)).values()
         return any(len(series) > 1 and series[-1].credits != series[-2].credits for series in read)
 
-    def asked_for_credits(self, role: str) -> str:
+    def _asked_for_credits(self, role: str) -> str:
         """The task id to ask for where only the header is of interest: nobody's, or that of a task long settled.
 
         Of the latter where answers about nobody's task do not have the header, and such a task is known.

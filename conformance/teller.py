@@ -498,17 +498,11 @@ class Telling:
 
     def readings(self, *roles: str) -> Iterator[Callable[[], object]]:
         """The ways to read these accounts, for whoever says other things beside."""
-        for role in roles or (self.role,):
-            if self._run.account_url is not None:
-                yield partial(self._read_account, role, self._run.account_url)
-            if self._run.account_header is not None:
-                yield partial(self._read_header, role)
+        if self._run.tells_credits:
+            yield from (partial(self._read_account, role) for role in roles or (self.role,))
 
-    def _read_account(self, role: str, url: str) -> None:
-        self._answered(self._run.client.account(self.number, role, url))
-
-    def _read_header(self, role: str) -> None:
-        self._answered(self._run.client.query(self.number, role, "task_id", self._run.asked_for_credits(role)))
+    def _read_account(self, role: str) -> None:
+        self._answered(self._run.read_account(self.number, role))
 
     def wait(self, task: Task) -> None:
         """Ask for a task until it is in the state that its recipe leads to.
