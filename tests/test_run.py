@@ -31,12 +31,13 @@ from stand_in import KEY, OTHER_KEY, Heard, answer, nowhere, profile, standing_i
 from test_suite import TESTS, aims, names
 from told import terms
 
-from conformance.account import estimate
+from conformance.account import estimate, readings
 from conformance.cli import main
 from conformance.depth import DEPTHS
 from conformance.journal import Journal
 from conformance.lawful import Task
 from conformance.reference.faults import FAULTS
+from conformance.report.summary import terms_of
 from conformance.requirements import catalogue
 from conformance.run import Run, Unreachable
 from conformance.running import reference_service
@@ -220,6 +221,27 @@ def test_credits_that_refusals_do_not_tell_are_read_all_the_same(tmp_path: Path)
     options = ["--depth", "smoke", "--only", "BILL-2,BILL-4,ISO-7", "--stranger", "tells-credits-with-successes-only"]
     run = recorded(tmp_path / "r", "run", *options, "--report-dir", "r", environ={}, cwd=tmp_path)
     assert (run.code, {*run.verdicts.values()}) == (0, {"pass"}), run.stdout
+
+
+@pytest.mark.parametrize(("stranger", "apart"), [((), False), (("--stranger", "has-its-accounts-elsewhere"), True)])
+def test_an_account_is_asked_for_once_where_that_tells_all(
+    stranger: tuple[str, ...], apart: bool, tmp_path: Path
+) -> None:
+    """What two places tell is read from one answer, if that has both; else the header is asked for by itself (R16)."""
+    options = ["--depth", "smoke", "--only", "BILL-1", *stranger, "--report-dir", "r"]
+    run = recorded(tmp_path / "r", "run", *options, environ={}, cwd=tmp_path)
+    assert (run.code, run.verdicts) == (0, {"BILL-1": "pass"}), run.stdout
+    with contextlib.closing(Journal.open(run.journal)) as journal:
+        told = [story for _, story in journal.stories(terms_of(journal)) if "paying" in story.title]
+    assert told
+    for story in told:
+        asked = len(story.accounts)
+        alone = [each for each in story.queries if each.task is None]
+        assert len(alone) == (asked if apart else 0)
+        assert {source: len(series) >= asked for (_, source), series in readings(story).items()} == {
+            "header": True,
+            "document": True,
+        }
 
 
 def test_a_spent_budget_ends_in_order(service: dict[str, Any], service_environ: dict[str, str], tmp_path: Path) -> None:

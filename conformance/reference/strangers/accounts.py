@@ -60,17 +60,22 @@ class HasNoAccountDocument(Stranger, Api):
         raise Refused("not_found", "No such route.")
 
 
+class HasItsAccountsElsewhere(Stranger, Api):
+    """Has another service answer for the account, which sends a document and no headers of this one's."""
+
+    async def respond(self, request: Request) -> Response:
+        """Leave the headers out there."""
+        response = await super().respond(request)
+        return _without_credits(response) if request.url.path.endswith("/account") else response
+
+
 class TellsCreditsWithSuccessesOnly(Stranger, Api):
     """Tells what is left where it answers 200, and not with refusals."""
 
     async def respond(self, request: Request) -> Response:
         """Leave the header out of refusals."""
         response = await super().respond(request)
-        if response.status_code != 200:  # noqa: PLR2004 - OK
-            for name in ("x-quota-remaining-credits", "x-org-quota-remaining-credits"):
-                if name in response.headers:
-                    del response.headers[name]
-        return response
+        return _without_credits(response) if response.status_code != 200 else response  # noqa: PLR2004 - OK
 
 
 class CountsByTheOrganisation(Stranger, Api):
@@ -197,3 +202,10 @@ class SharesTheAccount(Stranger, Service):
             with self.store.transaction():
                 self.store.charge(work, _FOREIGN_CHARGE)
         return super().tick()
+
+
+def _without_credits(response: Response) -> Response:
+    for name in ("x-quota-remaining-credits", "x-org-quota-remaining-credits"):
+        if name in response.headers:
+            del response.headers[name]
+    return response
