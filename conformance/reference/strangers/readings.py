@@ -211,6 +211,8 @@ class ForgivesSlashesAtTheEnd(Stranger, Api):
 class TidiesPathsUp(Stranger, Api):
     """Decodes a path, and leaves out the dots in it and its parameters, as many a server or proxy does."""
 
+    relies_on = ("Service.fresh_id",)
+
     def path(self, request: Request) -> str:
         """Decode it, tidy it up, and encode it anew."""
         segments = unquote(super().path(request), "latin-1").split("/")
