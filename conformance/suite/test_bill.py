@@ -66,9 +66,15 @@ def test_paying_for_a_running_task(teller: Teller, form: Form, named: bool) -> N
     story.verify()
 
 
-@pytest.mark.aims("BILL-5", "BILL-6", "BILL-7")
+@pytest.mark.aims("BILL-7")
 @pytest.mark.stories(2)
-@pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(State.COMPLETED, marks=pytest.mark.aims("BILL-5")),
+        pytest.param(State.FAILED, marks=pytest.mark.aims("BILL-6")),
+    ],
+)
 @given(calls=st.permutations(FORMS))
 def test_paying_for_an_ended_task(teller: Teller, state: State, calls: list[Form]) -> None:
     """The cancel of a task that has ended moves nothing, however often it is sent."""
@@ -110,6 +116,7 @@ def test_paying_for_a_refusal(teller: Teller, form: Form, keyless: bool) -> None
 
 
 @pytest.mark.aims("BILL-9", "BILL-2", "BILL-4")
+@pytest.mark.luck
 @pytest.mark.quiet(payer="another")
 @pytest.mark.stories(2)
 @given(

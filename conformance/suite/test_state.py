@@ -29,7 +29,7 @@ _LONG: Final = 1.6
 """Seconds in which much that watches over a queue has come by once, or more often."""
 
 
-@pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-5", "STATE-6")
+@pytest.mark.aims("STATE-1", "STATE-3", "STATE-4", "STATE-6")
 @pytest.mark.stories(6)
 @given(form=dealt(FORMS), named=either(), looks=st.integers(0, 2))
 def test_cancelling_a_pending_task(teller: Teller, form: Form, named: bool, looks: int) -> None:
@@ -63,7 +63,7 @@ def test_cancelling_a_stuck_task(teller: Teller, form: Form) -> None:
     story.verify()
 
 
-@pytest.mark.aims("STATE-2", "STATE-3", "STATE-5", "STATE-6")
+@pytest.mark.aims("STATE-2", "STATE-3", "STATE-6")
 @pytest.mark.stories(3)
 @pytest.mark.parametrize("form", FORMS)
 @given(named=either())
