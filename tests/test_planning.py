@@ -19,6 +19,7 @@ from conformance.states import State
 from conformance.verdict import Judgement, Outcome
 
 ROWS = ("STATE-1", "STATE-2", "IDEMP-1")
+ANOTHER_TRY = 4
 TOLERANCE = 0.1
 """By how much, at the most, a plan and a run of the same seed on the reference service differ."""
 
@@ -34,7 +35,7 @@ def figures(stdout: str) -> dict[str, int]:
 def test_a_plan_agrees_with_a_run(
     service: dict[str, Any], service_environ: dict[str, str], run_suite: RunSuite, tmp_path: Path
 ) -> None:
-    """Tasks by recipe, tasks in all, and requests, within a tenth."""
+    """Tasks by recipe, tasks in all, and requests, within a tenth, or the few of a race that was tried once more."""
     options = ["--depth", "smoke", "--only", "STATE,IDEMP,BILL", "--seed", "5"]
     planned = run_suite("plan", *options)
     assert planned.code == 0, planned.stdout + planned.stderr
@@ -48,7 +49,7 @@ def test_a_plan_agrees_with_a_run(
             done["tasks"] += 1
     assert told.keys() == done.keys()
     for name, count in done.items():
-        assert told[name] == pytest.approx(count, rel=TOLERANCE, abs=1), name
+        assert told[name] == pytest.approx(count, rel=TOLERANCE, abs=ANOTHER_TRY), name
 
 
 def test_a_plan_sends_free_queries_and_nothing_else(run_suite: RunSuite) -> None:
