@@ -236,7 +236,7 @@ def doctor(asked: Asked, environ: Mapping[str, str], *, paid: bool) -> ExitCode:
     folder = asked.report_dir or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ-doctor")
     with _target(asked, environ) as profile:
         order = _order(replace(asked, report_dir=folder, depth="smoke"), profile)
-        with contextlib.closing(Journal.create(folder / "journal.sqlite")) as journal, _interruptible():
+        with contextlib.closing(Journal.create(folder / "journal.sqlite")) as journal, interruptible():
             code = examine(Run(order, journal), paid=paid, tell=_say)
     _say(f"exchanges in {folder / 'journal.sqlite'} (exit {int(code)})")
     return code
@@ -264,7 +264,7 @@ def soak(asked: Asked, load: Load, environ: Mapping[str, str]) -> ExitCode:
         if _is_named(asked, environ) and profile.budget.tasks is None:
             raise UsageProblem("a soak submits as many tasks as it may: say how many, such as --set budget.tasks=500")
         order = _order(asked, profile)
-        with contextlib.closing(Journal.create(order.report_dir / "journal.sqlite")) as journal, _interruptible():
+        with contextlib.closing(Journal.create(order.report_dir / "journal.sqlite")) as journal, interruptible():
             keeper.keep(Run(order, journal), load)
     with contextlib.closing(Journal.open(order.report_dir / "journal.sqlite")) as journal:
         summary, made = summarise(journal, gate=asked.gate), reported.load(journal)
@@ -354,7 +354,7 @@ def replay(path: Path, asked: Asked, environ: Mapping[str, str]) -> ExitCode:
     with _target(asked, environ) as profile:
         order = _order(replace(asked, only=kept.requirement, report_dir=folder), profile)
         order = replace(order, depth=replace(order.depth, shared=0))
-        with contextlib.closing(Journal.create(folder / f"{path.stem}.sqlite")) as journal, _interruptible():
+        with contextlib.closing(Journal.create(folder / f"{path.stem}.sqlite")) as journal, interruptible():
             hindrance = _retell(kept, order, journal)
             summary = summarise(journal)
     return _show_replayed(summary, hindrance)
@@ -605,7 +605,7 @@ def _tell_stories(order: Order, keyword: str, progress: Progress, jobs: int = 1)
     processes = forked.fork(jobs) if jobs > 1 else []
     try:
         with (
-            _interruptible(),
+            interruptible(),
             contextlib.closing(Journal.create(path)) as journal,
             contextlib.redirect_stdout(report),
         ):
@@ -654,7 +654,7 @@ def _waiting(order: Order) -> int:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Take SIGTERM as a Ctrl-C meanwhile: what was begun is ended in order."""
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -9,12 +9,16 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final, cast
 
 import click
 
@@ -23,11 +27,14 @@ from conformance.forked import NEEDED
 from conformance.reference.faults import FAULTS
 from conformance.reference.strangers import STRANGERS, Company
 from conformance.requirements import catalogue
-from conformance.running import Asked, UsageProblem, judged
+from conformance.running import Asked, UsageProblem, interruptible, judged
 from conformance.verdict import ExitCode, Ruling, Verdict
 
 _LONGEST_RUN: Final = 300
 _LONGEST_WORDS: Final = 2000
+_BRIEFLY: Final = 0.1
+"""Seconds in which a process that was killed has ended."""
+
 _MOST_TOGETHER: Final = 4
 """Strangers to a service: more would hide who is to blame."""
 
@@ -44,13 +51,13 @@ class Trial:
     `met` is how often each requirement was seen broken.
     """
 
-    fault: str | None
-    stranger: str | None
     seed: int
-    broken: frozenset[str]
-    passed: frozenset[str]
-    unproven: frozenset[str]
-    seconds: float
+    fault: str | None = None
+    stranger: str | None = None
+    broken: frozenset[str] = frozenset()
+    passed: frozenset[str] = frozenset()
+    unproven: frozenset[str] = frozenset()
+    seconds: float = 0.0
     met: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
 
@@ -110,23 +117,17 @@ def judge_ourselves(
     chosen = [
         name for name, made in FAULTS.items() if keyword in name and (_degenerate(name) or judged & {*made.breaks})
     ]
+    wanted: list[Mapping[str, Any]] = []
+    for each in range(seed, seed + times):
+        wanted.append({"seed": each})
+        wanted += [{"seed": each, "stranger": names} for names in companies(each, keyword)]
+        wanted += [{"seed": each, "fault": name} for name in chosen]
     trials: list[Trial] = []
     started = time.monotonic()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(NEEDED))  # by the process that all runs are forked from
-    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=1) as pool:
-        futures = []
-        for each in range(seed, seed + times):
-            futures += [pool.submit(try_out, depth, each)]
-            futures += [pool.submit(try_out, depth, each, stranger=names) for names in companies(each, keyword)]
-            futures += [pool.submit(try_out, depth, each, fault=name) for name in chosen]
-        try:
-            for future in as_completed(futures):
-                trials.append(future.result())
-                _print_trial(trials[-1], len(trials), len(futures))
-        except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with interruptible(), closing(try_all(depth, wanted, jobs)) as coming:
+        for trial in coming:
+            trials.append(trial)
+            _print_trial(trial, len(trials), len(wanted))
     if matrix is not None:
         matrix.write_text(as_json(trials, depth), encoding="utf-8")
     faults = [trial for trial in trials if trial.fault and not _degenerate(trial.fault)]
@@ -197,15 +198,57 @@ def _can_be(company: str) -> bool:
         return False
 
 
-def try_out(depth: str, seed: int, *, fault: str | None = None, stranger: str | None = None) -> Trial:
-    """Run the suite once; for a process of its own, which pytest and the plugin then have for themselves."""
+def try_all(depth: str, wanted: Sequence[Mapping[str, Any]], jobs: int) -> Generator[Trial]:
+    """What comes of each trial that is wanted, as it comes: so many side by side, each in a process of its own.
+
+    Where nobody asks for more, or on an interrupt, those under way are ended at once.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(NEEDED))  # by the process that all runs are forked from
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ThreadPoolExecutor(jobs) as pool:
+        work = partial(_apart, context, depth, folder)
+        futures = [pool.submit(work, each) for each in wanted]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures):
+                for process in multiprocessing.active_children():
+                    process.kill()
+                time.sleep(_BRIEFLY)
+
+
+def _apart(context: ForkServerContext, depth: str, folder: str, wanted: Mapping[str, Any]) -> Trial:
+    """One trial, in a process that pytest and the plugin have for themselves."""
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, depth, folder, wanted))
+    with receiver:
+        with sender:
+            process.start()
+        try:
+            return cast("Trial", receiver.recv())
+        except (EOFError, OSError):  # before its first word, or amid it
+            process.join()
+            return Trial(**wanted, trouble=f"its process ended with {process.exitcode}, and said nothing")
+        finally:
+            process.join()
+
+
+def _send(sender: Connection, depth: str, folder: str, wanted: Mapping[str, Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the trial ends it
+    sender.send(try_out(depth, folder, **wanted))
+
+
+def try_out(depth: str, within: str, *, seed: int, fault: str | None = None, stranger: str | None = None) -> Trial:
+    """Run the suite once, with a folder `within` another for its reports."""
     depth = _DEEPEST if fault and FAULTS[fault].rare else depth
     rulings: dict[str, Ruling] = {}
     settings = Company.of(stranger).settings if stranger else {}
     started, said, trouble = time.monotonic(), io.StringIO(), ""
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.alarm(_LONGEST_RUN)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=within) as folder:
         asked = Asked(
             depth=depth,
             seed=seed,
