@@ -11,14 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from random import Random
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 
@@ -205,7 +205,7 @@ def try_all(depth: str, wanted: Sequence[Mapping[str, Any]], jobs: int) -> Gener
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(NEEDED))  # by the process that all runs are forked from
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ThreadPoolExecutor(jobs) as pool:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         work = partial(_apart, context, depth, folder)
         futures = [pool.submit(work, each) for each in wanted]
         try:
@@ -226,13 +226,11 @@ def _apart(context: ForkServerContext, depth: str, folder: str, wanted: Mapping[
     with receiver:
         with sender:
             process.start()
-        try:
-            return cast("Trial", receiver.recv())
-        except (EOFError, OSError):  # before its first word, or amid it
-            process.join()
-            return Trial(**wanted, trouble=f"its process ended with {process.exitcode}, and said nothing")
-        finally:
-            process.join()
+        made: Trial | None = None
+        with suppress(EOFError, OSError):  # where it dies before its first word, or amid it
+            made = receiver.recv()
+    process.join()
+    return made or Trial(**wanted, trouble=f"its process ended with {process.exitcode}, and said nothing")
 
 
 def _send(sender: Connection, depth: str, folder: str, wanted: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The self-test as a command: that it ends when it is told to, and survives a trial that does not end."""
+"""The self-test as a command: that it ends when it is told to, and survives a trial whose process dies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONG_ENOUGH = 60
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_self_test_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals) -> None:
-    """Neither what is under way nor what would come next is waited for, and nothing of it is left running."""
+    """By a Ctrl-C or by SIGTERM, without a trace; nothing of it is left running, and no folder is left behind."""
     command = suite_command("selftest", "-k", "cancels", "--depth", "smoke", "--jobs", "2")
     process = subprocess.Popen(
         command,
