@@ -1,12 +1,14 @@
-"""What CPython does for programs unlike ours, and is kept from: with its stack, and in search of cycles."""
+"""What CPython does for programs unlike ours, and is kept from: with its stack, in search of cycles, and at imports."""
 
 from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 _WORDS: Final = 1 << 15
 """The stack that one call of `with_room` claims: its piece of the interpreter's has room for as much again.
@@ -37,3 +39,17 @@ def collect_seldom() -> None:
     """Look for cycles where many objects were made since, and not once more as the process ends: they end with it."""
     gc.set_threshold(_MANY)
     atexit.register(gc.freeze)
+
+
+@contextmanager
+def without(module: str) -> Iterator[None]:
+    """Have a library that is imported meanwhile do without an optional `module`, as if that were not installed."""
+    loaded: dict[str, Any] = sys.modules
+    if module in loaded:
+        yield
+        return
+    loaded[module] = None  # which no import gets past
+    try:
+        yield
+    finally:
+        del loaded[module]

@@ -68,6 +68,14 @@ for each in (inner, faults):
 print(json.dumps(max(with_room(lambda: [faults(depth) for depth in range(240)]))))
 """
 
+LOADED = """
+from conformance.forked import load
+load()
+before = "rich" in sys.modules
+from httpx._main import main
+print(json.dumps([before, "rich" in sys.modules]))
+"""
+
 
 def said(body: str) -> object:
     """What such a script prints, in a process with one thread."""
@@ -102,3 +110,8 @@ def test_work_that_has_room_crosses_no_edge() -> None:
     """However deep a call is, a thousand calls from there take no new page each."""
     pytest.importorskip("resource")
     assert said(EDGES) < 500
+
+
+def test_nothing_is_loaded_that_tells_no_stories() -> None:
+    """The command line of httpx and what it draws with stay away, until somebody asks for them."""
+    assert said(LOADED) == [False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,8 +39,10 @@ ALWAYS: Final = {"summary.json": document, "junit.xml": junit, "report.html": pa
 
 
 def prepare() -> None:
-    """Have at hand what it takes to write: all of it is loaded here, and the page is compiled."""
+    """Have at hand what it takes to write and print: all of it is loaded here, and the page is compiled."""
     template()
+    for name in ("rich.console", "rich.text"):
+        import_module(name)
 
 
 def write(form: str, path: Path, summary: Summary, journal: Journal) -> None:

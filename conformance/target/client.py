@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urljoin
 
 import h11
-import httpx
 
 from conformance.exchange import ABSENT, EVENTS, NOBODY, REVOKED, UNSENT, Answer, Exchange, Operation, Request
+from conformance.interpreter import without
 from conformance.target.capacity import MOST_BYTES, MOST_HEADER_BYTES, Capacity, inflated
 from conformance.target.credentials import Credential, strangers
 from conformance.target.deadline import BoundedNetwork, Deadline
@@ -32,6 +32,9 @@ from conformance.target.patience import pause
 from conformance.target.raw import exchange_bytes, head_bytes
 from conformance.target.stream import Opening
 from conformance.target.together import Flight, Shot, fired
+
+with without("httpx._main"):  # its command line, for which it would load rich
+    import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
