@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from conformance.exchange import ABSENT
+from conformance.exchange import ABSENT, NO_TASK
 from conformance.lawful import Task
 from conformance.sameness import pointed
 from conformance.states import State
@@ -37,8 +37,7 @@ _NOTHING = Decimal(0)
 _NEVER = float("inf")
 _COINCIDENCES = 2
 _MOST_HOLDS = 6
-_REFUSED = range(400, 500)
-_DIGITS_OF_A_FLOAT = 16
+_NO_MONEY = Decimal("1e-9")
 _NOISE_OF_A_FLOAT = Decimal("1e-14")
 
 
@@ -81,13 +80,14 @@ class Window:
         return min(0, *(_exponent(each.credits) for each in series))
 
     def slack(self, amount: Decimal) -> Decimal:
-        """By how much a movement may differ from `amount` and still show it: rounding, and what floats do to digits."""
-        if amount and _exponent(amount.normalize()) < self.places:
-            return Decimal(1).scaleb(self.places)
-        balances = (self.first.credits, self.last.credits)
-        if any(len(balance.as_tuple().digits) >= _DIGITS_OF_A_FLOAT for balance in balances):
-            return max(map(abs, balances)) * _NOISE_OF_A_FLOAT
-        return _NOTHING
+        """By how much a movement may differ from `amount` and still show it: rounding, and what floats do to digits.
+
+        An account that shows fewer places than prices have may hide the rest of an earlier one.
+        """
+        noise = max(_NO_MONEY, abs(self.first.credits) * _NOISE_OF_A_FLOAT, abs(self.last.credits) * _NOISE_OF_A_FLOAT)
+        finest = min(_exponent(amount.normalize()), _finest_price(self.first.moment.story))
+        rounded = Decimal(1).scaleb(self.places) if amount and finest < self.places else _NOTHING
+        return max(noise, rounded)
 
 
 @lru_cache(maxsize=8)
@@ -156,11 +156,11 @@ def _sums(story: Story, window: Window, tasks: Iterable[Task], *, free: Task | N
     return {of_the_key, of_the_account}
 
 
-def may_be_holds(window: Window) -> bool:
-    """Whether holds on tasks that were pending all the time explain the movement: nothing says when a hold is seen.
+def may_be_holds(window: Window, cost: Decimal) -> bool:
+    """Whether holds on tasks that were pending all the time explain what has gone beside a `cost`.
 
-    Each is placed once: what has gone since before the submits is the sum of some of them, too, beside what other tasks
-    have cost meanwhile, as far as that is certain.
+    Nothing says when a hold is seen. Each is placed once: what has gone since before the submits is the sum of some of
+    them, too, beside what other tasks have cost meanwhile, as far as that is certain.
     """
     story = window.first.moment.story
     waiting = [
@@ -178,7 +178,7 @@ def may_be_holds(window: Window) -> bool:
         for count in range(1, len(waiting) + 1)
         for some in combinations(waiting, count)
     }
-    if not any(agrees(window, total) for total in sums):
+    if not any(agrees(window, total + cost) for total in sums):
         return False
     held = [task for task, _ in waiting]
     begun = min(task.submitted_at for task in held if task.submitted_at is not None)
@@ -275,15 +275,15 @@ def _price(seen: Moment) -> Decimal | None:
 
 def _may_hide_a_task(story: Story, window: Window) -> bool:
     """Whether a submit on the account may have made a task that the story does not know: its answer was lost."""
-    known = {identifier for task in story.tasks for identifier in task.identifiers}
+    known = {(task.role, identifier) for task in story.tasks for identifier in task.identifiers}
     for submit in story.submits:
-        if submit.exchange.sent_at >= window.last.ended_at or submit.status in _REFUSED:
+        if submit.exchange.sent_at >= window.last.ended_at or submit.status in NO_TASK:
             continue
         asked = submit.exchange.request.document
         told = [asked.get("out_task_id") if isinstance(asked, dict) else None]
         told += [submit.document.get("task_id")] if isinstance(submit.document, dict) else []
         same = _account(story, submit.role) == _account(story, window.first.role)
-        if same and not any(isinstance(each, str) and each in known for each in told):
+        if same and not any((submit.role, each) in known for each in told if isinstance(each, str)):
             return True
     return False
 
@@ -395,6 +395,13 @@ def _amounts(story: Story, task: Task) -> set[Decimal]:
     values = [amount(each.get(name)) for each in shown for name in ("credits_used", "estimated_credits")]
     found = {abs(value) for value in values if value}
     return found | {abs(one - other) for one, other in combinations(found, 2)}
+
+
+@lru_cache(maxsize=8)
+def _finest_price(story: Story) -> int:
+    """The exponent of the last place of any amount that the story's tasks show."""
+    shown = (each for task in story.tasks for each in _amounts(story, task))
+    return min((_exponent(each.normalize()) for each in shown), default=0)
 
 
 def _is_sum(story: Story, window: Window) -> bool:

@@ -40,9 +40,10 @@ EVENTS: Final = "text/event-stream"
 
 _OK = 200
 _SUCCESSES = range(200, 300)
-_REFUSALS = range(400, 500)
-_NOT_NOW = frozenset({408, 429})
-_NO_TASK = frozenset(_REFUSALS) - {408}
+NO_TASK: Final = frozenset(range(400, 500)) - {408}
+"""Statuses of a submit that was refused, and has made no task; 408 does not say what became of it."""
+
+_NEVER = frozenset({400, 404, 405, 411, 413, 414, 415, 422})
 _IDENTIFIERS: Final = frozenset({"task_id", "out_task_id"})
 _LONGEST_INTEGER = 400
 _DEEPEST = 64
@@ -300,11 +301,15 @@ class Exchange:
 
 
 def may_hide_a_task(tries: Sequence[Exchange]) -> bool:
-    """Whether the tries of one submit, all under one name, may have made a task of which nobody was told."""
+    """Whether the tries of one submit, all under one name, may have made a task of which nobody was told.
+
+    None has where one was refused for what it says. Other refusals (a name that is taken, no credits left) may come
+    just because an earlier try has made it.
+    """
     answers = [each.answer for each in tries if each.answer is not None]
-    if any(task_told(answer) or _refuses(answer.status) for answer in answers):
+    if any(task_told(answer) or answer.status in _NEVER for answer in answers):
         return False
-    return any(each.sent if each.answer is None else each.answer.status not in _NO_TASK for each in tries)
+    return any(each.sent if each.answer is None else each.answer.status not in NO_TASK for each in tries)
 
 
 def unheard(submits: Iterable[Exchange]) -> list[Exchange]:
@@ -322,10 +327,6 @@ def task_told(answer: Answer | None) -> str:
     document = answer.document if answer is not None and answer.status in _SUCCESSES else None
     task_id = document.get("task_id") if isinstance(document, dict) else None
     return task_id if isinstance(task_id, str) else ""
-
-
-def _refuses(status: int) -> bool:
-    return status in _REFUSALS and status not in _NOT_NOW
 
 
 @lru_cache(maxsize=64)

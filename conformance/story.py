@@ -95,8 +95,9 @@ class Moment:
         if not request.keyed:
             return effects_without_key(request.named, tasks)
         found = effects(request.named, self.role, tasks)
-        if any(self.exchange.sent_at < self.story.known_at(task) for task in _acted_on(found)):
-            return found | {Refusal.TASK_NOT_FOUND}  # it raced the submit
+        early = [task for task in _acted_on(found) if self.exchange.sent_at < self.story.known_at(task)]
+        if early:  # it raced the submit
+            found |= effects(request.named, self.role, [task for task in tasks if task not in early])
         return found
 
     @cached_property
@@ -116,8 +117,8 @@ class Moment:
 
     @cached_property
     def certain(self) -> bool:
-        """Whether acting on its task is the only lawful effect."""
-        return self.task is not None and len(self.effects) == 1
+        """Whether acting on its task is the only lawful effect, or the only one that is answered 200."""
+        return self.task is not None and (len(self.effects) == 1 or self.status == OK)
 
     @cached_property
     def plain(self) -> bool:
@@ -196,6 +197,8 @@ class Moment:
     def names_a_ghost(self) -> bool:
         """Whether its `out_task_id` may be that of a task of which nobody was told: its submit had no answer."""
         name, ended = self.exchange.request.named.out_task_id, self.exchange.ended_at
+        if not isinstance(name, str):
+            return False
         submits = [each for each in self.story.submits if each.role == self.role and each.exchange.sent_at < ended]
         return may_hide_a_task([each.exchange for each in submits if each.exchange.request.named.out_task_id == name])
 

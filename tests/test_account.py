@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from told import INVALID_PARAM, UNAVAILABLE, Tale, showing, terms
+from told import INVALID_PARAM, UNAVAILABLE, Tale, Told, refusal, showing, terms
 
 from conformance.account import LEDGER, Window, agrees, amount, charge, expected, noise, readings
 from conformance.lawful import Task
@@ -48,6 +48,10 @@ def moving(*balances: object, source: str = "document") -> Tale:
         ((99.03, 97.56), "1.47", True),
         ((100, 98.53000000000003), "1.47", True),
         ((100, 98.53000000000003), "1.48", False),
+        ((29.94, 29.240000000000002), "0.7000000000000001", True),
+        ((2.176, 0.0860000000000003), "2.09", True),
+        (("30.029999999911525", "28.559999999939464"), "1.47", True),
+        ((100, 99.9999), "0", False),
         (("1e3", "9.9e2"), "10", True),
         (("1e3", "9.9e2"), "11", False),
         ((100, 100), "0", True),
@@ -159,6 +163,36 @@ def test_a_lost_submit_may_have_made_a_task() -> None:
     assert cost(tale) == 0
     tale.tasks.clear()
     assert cost(tale) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "answer", "certain"),
+    [
+        ("owner", None, Decimal(0)),
+        ("sibling", None, None),
+        ("sibling", refusal(408, "timeout"), None),
+        ("sibling", refusal(400, "invalid_param"), Decimal(0)),
+    ],
+)
+def test_another_key_may_have_used_the_same_name(role: str, answer: Told, certain: object) -> None:
+    """A lost submit by a key of the account is a secret, though another of its keys has a task of that name."""
+    tale = Tale(terms(accounts={"owner": "a", "sibling": "a"}), alone=True)
+    tale.left(100)
+    task = ended(tale)
+    tale.submitted("running", out=task.out_task_id, role=role, answer=answer or UNAVAILABLE)
+    tale.tasks.pop()
+    tale.left(100)
+    assert cost(tale) == certain
+
+
+@pytest.mark.parametrize(("price", "agreed"), [("0.125", True), ("0.12", False)])
+def test_an_account_may_hide_the_rest_of_an_earlier_price(price: str, agreed: bool) -> None:
+    """Where some price has more places than the account shows, a movement of few places is rounded too."""
+    tale = Tale(alone=True)
+    ended(tale, credits_used=float(price))
+    tale.left(29.94)
+    tale.left(29.25)
+    assert agrees(whole(tale), Decimal("0.7")) is agreed
 
 
 def test_a_completion_that_shows_no_charge_is_open() -> None:

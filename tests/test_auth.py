@@ -69,6 +69,31 @@ def test_a_malformed_identifier_may_be_noticed_first(row: str, role: str) -> Non
         assert tale.judged(row) == judged
 
 
+@pytest.mark.parametrize(("row", "role"), ROLES)
+@pytest.mark.parametrize("dress", ["extra", "content type", "both", "unreadable"])
+@pytest.mark.parametrize(
+    ("answer", "judged"), [(INVALID_KEY, "silent"), (refusal(415, "media_type"), "silent"), ("200", "broken")]
+)
+def test_an_odd_call_without_a_key_is_not_accepted_either(
+    row: str,
+    role: str,
+    dress: str,
+    answer: Any,  # noqa: ANN401
+    judged: str,
+) -> None:
+    """It may be refused for something else, and may not be answered with a task (AUTH-1, AUTH-2, AUTH-3)."""
+    tale, task = pending()
+    body = {"task_id": task.task_id}
+    calls: dict[str, dict[str, Any]] = {
+        "extra": {"body": {**body, "force": True}},
+        "content type": {"body": body, "content_type": None},
+        "both": {"body": {**body, "out_task_id": task.out_task_id}},
+        "unreadable": {"body": b"{", "path": task},
+    }
+    tale.cancel(**calls[dress], role=role, answer=showing(task, "cancelled") if answer == "200" else answer)
+    assert tale.judged(row) == judged
+
+
 @pytest.mark.parametrize("role", [role for _, role in ROLES])
 @pytest.mark.parametrize(
     ("later", "judged"), [("pending", "held"), ("cancelled", "broken"), (None, "undecided"), (NOT_FOUND, "broken")]
@@ -154,6 +179,16 @@ def test_a_revoked_key_is_not_told_what_was_its_own(its_own: bool, times: int, j
     assert tale.blamed == (["AUTH-5"] if judged == "broken" else [])
 
 
+def test_another_form_may_be_refused_in_other_words() -> None:
+    """It is no word of the task (AUTH-5)."""
+    tale, task = pending()
+    for number in range(12):
+        tale.cancel(path=task, role="nobody", answer=INVALID_KEY)
+        worded = refusal(401, "invalid_api_key")[1] | {"form": "body"}
+        tale.cancel({"out_task_id": f"none-{number}"}, role="nobody", answer=(401, worded))
+    assert tale.judged("AUTH-5") != "broken"
+
+
 def test_only_like_is_compared_with_like() -> None:
     """Another form and another spoiled key may be refused in other words (AUTH-5)."""
     tale, task = pending()
@@ -210,6 +245,15 @@ def test_either_header_carries_the_key(role: str, shown: list[tuple[str, str]], 
         tale.query(task, "cancelled" if answer == "200" else "pending")
         assert tale.judged("AUTH-7") == judged
         assert set(tale.blamed) <= {"AUTH-7"}
+
+
+def test_the_key_that_decides_against_a_call_keeps_it_from_acting() -> None:
+    """A refusal that ends the task all the same is none (AUTH-7)."""
+    for later, judged in (("pending", "held"), ("cancelled", "broken")):
+        tale, task = pending()
+        tale.probe(task, WRONG_HEADER, BEARER, role="nobody:x-api-key", answer=INVALID_KEY)
+        tale.query(task, later)
+        assert tale.judged("AUTH-7") == judged
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEARER"])

@@ -225,6 +225,30 @@ def test_of_a_lost_cancel_no_charge_is_final() -> None:
     assert (tale.judged("BILL-3"), tale.judged("BILL-4"), tale.blamed) == ("silent", "silent", [])
 
 
+@pytest.mark.parametrize("first", ["lost", "unseen"])
+@pytest.mark.parametrize(
+    ("shown", "later", "judged"),
+    [
+        ({"credits_used": 0.5}, {"credits_used": 0.5}, "silent"),
+        ({"credits_used": 0.5}, {"credits_used": 0.75}, "broken"),
+        ({"credits_used": 0.5}, {}, "broken"),
+        ({}, {"credits_used": 0.5}, "broken"),
+        ({}, {"credits_used": 0}, "silent"),
+    ],
+)
+def test_a_charge_is_final_wherever_it_was_seen_first(
+    first: str, shown: dict[str, object], later: dict[str, object], judged: str
+) -> None:
+    """That the task has run is proven by the charge itself (BILL-3); without one BILL-1 may have its say."""
+    tale, task = running() if first == "lost" else pending(holds=None)
+    if first == "lost":
+        tale.lost(path=task)
+        tale.query(task, showing(task, "cancelled", credits_used=0.9))
+    cancelled(tale, task, **shown)
+    tale.query(task, showing(task, "cancelled", **later))
+    assert tale.judged("BILL-3") == judged
+
+
 @pytest.mark.parametrize("source", ["document", "header"])
 @pytest.mark.parametrize(
     ("before", "shown", "left", "judged"),
@@ -406,6 +430,20 @@ def test_a_hold_may_be_seen_when_another_task_was_paid_for(left: list[float], ju
     assert (tale.judged("BILL-7"), tale.judged("ISO-7")) == (judged, judged)
 
 
+@pytest.mark.parametrize(("left", "judged"), [(98, "undecided"), (99.5, "held"), (96.5, "broken"), (98.5, "broken")])
+def test_a_hold_may_be_seen_when_another_task_is_paid_for(left: float, judged: str) -> None:
+    """The account goes down by what that costs, and by the hold on the one that waits (BILL-4)."""
+    tale = Tale(alone=True)
+    task = tale.submitted(holds=60)
+    tale.query(task, showing(task, "pending", estimated_credits=ESTIMATE))
+    tale.left(100)
+    other = tale.submitted("running")
+    tale.query(other, "running")
+    cancelled(tale, other, credits_used=0.5)
+    tale.left(left)
+    assert tale.judged("BILL-4") == judged
+
+
 def test_a_hold_may_be_seen_when_nobody_knows_what_another_task_has_cost() -> None:
     """That one ran before the account was first read: what has gone since proves nothing (BILL-7)."""
     tale = Tale(alone=True)
@@ -483,6 +521,20 @@ def test_the_account_adds_up_beside_a_sibling(left: float, judged: str) -> None:
     tale.cancel(path=other, answer=showing(other, "cancelled", credits_used=1), role="sibling")
     tale.left(left)
     assert tale.judged("BILL-9") == judged
+
+
+@pytest.mark.parametrize(("first_ended", "judged"), [(100.1, "broken"), (109.5, "silent")])
+@pytest.mark.parametrize("row", ["BILL-9", "RACE-2"])
+def test_readings_that_overlap_prove_no_movement(row: str, first_ended: float, judged: str) -> None:
+    """Which of the two was made first, nobody knows."""
+    tale = Tale(alone=True)
+    tale.left(100, ended=first_ended)
+    tasks = [tale.submitted("completed", races="end", sent=101 + number) for number in range(2)]
+    for task in tasks:
+        tale.cancel(path=task, answer=showing(task, "completed", credits_used=0.5), sent=104, ended=105)
+    tale.left(95, sent=109, ended=110)
+    found = [each for each in tale.findings(row) if each.account]
+    assert (found[0].outcome.value if found else "silent") == judged
 
 
 def test_one_reading_adds_nothing_up() -> None:

@@ -158,6 +158,50 @@ def test_further_cancels_answer_the_same(answer: Any, judged: str) -> None:  # n
     assert tale.judged("IDEMP-5") == judged
 
 
+@pytest.mark.parametrize(
+    ("answer", "judged"),
+    [
+        ("cancelled", "silent"),
+        ("completed", "silent"),
+        (NOT_FOUND, "broken"),
+        (refusal(409, "already_cancelled"), "broken"),
+        (refusal(500, "internal"), "broken"),
+        (UNAVAILABLE, "silent"),
+        (None, "silent"),
+    ],
+)
+@pytest.mark.parametrize("read", [True, False])
+def test_a_cancel_after_a_lost_one_is_no_error(answer: Any, judged: str, *, read: bool) -> None:  # noqa: ANN401
+    """Whether that has ended the task or not, a 200 is owed: a caller may try again (IDEMP-5)."""
+    tale = Tale()
+    task = tale.submitted("running")
+    tale.lost(path=task)
+    if read:
+        tale.query(task, "running")
+    tale.cancel(path=task, answer=showing(task, answer) if isinstance(answer, str) else answer)
+    assert tale.judged("IDEMP-5") == judged
+
+
+@pytest.mark.parametrize(("row", "status"), ROWS)
+@pytest.mark.parametrize(("answer", "judged"), [("same", "held"), ("another", "broken"), (INVALID_PARAM, "silent")])
+def test_what_might_have_been_refused_is_answered_like_any_other(
+    row: str,
+    status: str,
+    answer: Any,  # noqa: ANN401
+    judged: str,
+) -> None:
+    """Of the two answers that a path beside an `out_task_id` may have, the 200 is a cancel's (R1; IDEMP-1 to 5)."""
+    tale = Tale()
+    task = tale.submitted()
+    tale.query(task, status)
+    names = {"same": status, "another": "failed" if status == "completed" else "completed"}
+    for _ in range(2):
+        told = showing(task, names[answer], credits_used=len(tale.exchanges)) if isinstance(answer, str) else answer
+        tale.cancel({"out_task_id": task.out_task_id}, path=task, answer=told)
+    assert tale.judged(row) == judged
+    assert tale.judged("IDEMP-4") == tale.judged("IDEMP-5") == ("silent" if judged == "silent" else "broken")
+
+
 def test_only_what_began_after_an_answer_is_a_further_cancel() -> None:
     """Simultaneous cancels are for RACE; a slow first one hides no difference between later ones (IDEMP-5)."""
     tale = Tale()

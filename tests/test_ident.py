@@ -306,14 +306,25 @@ def test_a_body_may_name_the_paths_task_again(acted_on: bool, judged: str) -> No
     assert tale.judged("IDENT-7") == judged
 
 
+@pytest.mark.parametrize("path", [UNKNOWN, "foreign"])
 @pytest.mark.parametrize(("answer", "judged"), [(NOT_FOUND, "held"), (INVALID_PARAM, "broken"), ("200", "broken")])
-def test_an_unknown_path_stays_unknown(answer: Any, judged: str) -> None:  # noqa: ANN401
+def test_a_path_that_names_nothing_may_be_said_twice(path: str, answer: Any, judged: str) -> None:  # noqa: ANN401
+    """The body says no more than the path does (IDENT-7, R2)."""
+    tale = Tale()
+    task = tale.submitted(role="other", holds=60)
+    named = task.task_id if path == "foreign" else path
+    tale.cancel({"task_id": named}, path=named, answer=showing(task, "cancelled") if answer == "200" else answer)
+    assert tale.judged("IDENT-7") == judged
+
+
+@pytest.mark.parametrize("more", [{}, {"force": True}])
+@pytest.mark.parametrize(("answer", "judged"), [(NOT_FOUND, "held"), (INVALID_PARAM, "broken"), ("200", "broken")])
+def test_an_unknown_path_stays_unknown(answer: Any, judged: str, more: Document) -> None:  # noqa: ANN401
     """A body does not help a path that names nothing (IDENT-8, R2)."""
     tale = Tale()
     task = tale.submitted(holds=60)
-    tale.cancel(
-        {"task_id": task.task_id}, path=UNKNOWN, answer=showing(task, "cancelled") if answer == "200" else answer
-    )
+    body = {"task_id": task.task_id, **more}
+    tale.cancel(body, path=UNKNOWN, answer=showing(task, "cancelled") if answer == "200" else answer)
     assert tale.judged("IDENT-8") == judged
 
 
@@ -367,6 +378,29 @@ def test_an_unknown_identifier_is_not_found(call: dict[str, Any], answer: Told, 
     tale.submitted()
     tale.cancel(**call, answer=answer)
     assert tale.judged("IDENT-10") == judged
+
+
+@pytest.mark.parametrize("name", ["für mich", "a b", "x/y", "50%"])
+@pytest.mark.parametrize(
+    ("answer", "judged"),
+    [(NOT_FOUND, "held"), (INVALID_PARAM, "held"), ({"task_id": UNKNOWN, "status": "cancelled"}, "broken")],
+)
+def test_an_unusual_name_is_not_found_either(name: str, answer: Told, judged: str) -> None:
+    """It may be refused for its looks, and is nobody's (IDENT-10, R5)."""
+    tale = Tale()
+    tale.submitted()
+    tale.cancel({"out_task_id": name}, answer=answer)
+    assert tale.judged("IDENT-10") == judged
+
+
+@pytest.mark.parametrize("told", [UNAVAILABLE, None])
+def test_a_nameless_submit_without_an_answer_explains_no_other_name(told: Told) -> None:
+    """What it may have made has no `out_task_id`: a call without any means something else (IDENT-10)."""
+    tale = Tale()
+    tale.submitted(out=None, answer=told)
+    tale.tasks.clear()
+    tale.cancel(path=UNKNOWN, answer={"task_id": UNKNOWN, "status": "cancelled"})
+    assert tale.judged("IDENT-10") == "broken"
 
 
 @pytest.mark.parametrize(
@@ -546,6 +580,16 @@ def test_which_of_several_that_name_nothing_acted_is_all_the_same(field: str, le
     assert looked_at(tale, (task, "cancelled")).judged("IDENT-14") == judged
 
 
+@pytest.mark.parametrize(("later", "judged"), [("pending", "held"), ("cancelled", "broken")])
+def test_what_names_nothing_touches_nobodys_tasks(later: str, judged: str) -> None:
+    """Neither the caller's nor another key's (IDENT-14)."""
+    tale = Tale()
+    task = tale.submitted(role="other", holds=60)
+    tale.query(task, "pending")
+    tale.cancel({"out_task_id": None}, answer=INVALID_PARAM)
+    assert looked_at(tale, (task, later)).judged("IDENT-14") == judged
+
+
 @pytest.mark.parametrize(
     ("known", "answer", "judged"),
     [
@@ -556,12 +600,15 @@ def test_which_of_several_that_name_nothing_acted_is_all_the_same(field: str, le
         (False, INVALID_PARAM, "broken"),
     ],
 )
-def test_unknown_fields_change_nothing(known: bool, answer: Any, judged: str) -> None:  # noqa: ANN401
+@pytest.mark.parametrize("in_path", [True, False])
+def test_unknown_fields_change_nothing(known: bool, answer: Any, judged: str, *, in_path: bool) -> None:  # noqa: ANN401
     """Beside one identifier, fields that nobody documented are ignored (IDENT-15)."""
     tale = Tale()
     task = tale.submitted()
-    body = {"force": True, "task_id": task.task_id if known else UNKNOWN, "status": "completed"}
-    tale.cancel(body, answer=showing(task, answer) if isinstance(answer, str) else answer)
+    named = task.task_id if known else UNKNOWN
+    body = {"force": True, "status": "completed", **({} if in_path else {"task_id": named})}
+    told = showing(task, answer) if isinstance(answer, str) else answer
+    tale.cancel(body, path=named if in_path else None, answer=told)
     assert tale.judged("IDENT-15") == judged
 
 

@@ -104,6 +104,26 @@ def test_a_foreign_task_goes_on(before: str, after: str, judged: str, answer: To
     assert tale.judged("ISO-2") == judged
 
 
+@pytest.mark.parametrize(("after", "judged"), [("pending", "held"), ("cancelled", "broken")])
+@pytest.mark.parametrize("odd", ["content type", "extra", "doubled", "both", "said twice", "method", "wrong field"])
+def test_a_foreign_task_goes_on_however_it_was_named(odd: str, after: str, judged: str) -> None:
+    """Whatever may become of such a call by itself: it is not the caller's task (ISO-2)."""
+    tale, task = foreign()
+    body = {"task_id": task.task_id}
+    calls: dict[str, dict[str, Any]] = {
+        "content type": {"body": body, "content_type": "text/plain"},
+        "extra": {"body": {**body, "force": True}},
+        "doubled": {"body": b'{"task_id": "x", "task_id": "%s"}' % task.task_id.encode()},
+        "both": {"body": {**body, "out_task_id": task.out_task_id}},
+        "said twice": {"body": body, "path": task},
+        "method": {"path": task, "method": "DELETE"},
+        "wrong field": {"body": {"out_task_id": task.task_id}},
+    }
+    tale.cancel(**calls[odd], answer=NOT_FOUND)
+    tale.query(task, after)
+    assert tale.judged("ISO-2") == judged
+
+
 @pytest.mark.parametrize(
     ("holds", "after", "judged"),
     [(60, "pending", "broken"), (60, "running", "held"), (None, "pending", "held"), (None, "running", "held")],
@@ -207,6 +227,15 @@ def interleaved(of_theirs: Any, of_nobodys: Any, *, count: int = 6, **more: Any)
 def test_foreign_and_unknown_look_alike(theirs: Any, nobodys: Any, judged: str) -> None:  # noqa: ANN401
     """Identifiers, dates and request ids apart; only what separates all of them counts (ISO-3, R11)."""
     assert interleaved(theirs, nobodys).judged("ISO-3") == judged
+
+
+def test_a_foreign_name_that_is_refused_as_odd_is_no_match_for_an_unknown_one() -> None:
+    """What submit took of one key, cancel may call odd for another (ISO-3, R5)."""
+    tale, task = foreign(out="für mich")
+    for _ in range(9):
+        tale.cancel({"out_task_id": task.out_task_id}, answer=INVALID_PARAM)
+        tale.cancel({"out_task_id": STRANGE}, answer=NOT_FOUND)
+    assert (tale.judged("ISO-3"), tale.blamed) == ("silent", [])
 
 
 @pytest.mark.parametrize(
@@ -333,6 +362,22 @@ def test_a_foreign_path_decides(field: str, answer: Any, own_later: str, judged:
     tale.cancel(body, path=task, answer=showing(own, "cancelled") if answer == "own" else answer)
     tale.query(own, own_later)
     tale.query(task, "pending")
+    assert tale.judged("ISO-5") == judged
+
+
+@pytest.mark.parametrize(
+    ("answer", "later", "judged"),
+    [("own", "pending", "held"), (INVALID_PARAM, "pending", "held"), ("own", "cancelled", "broken")],
+)
+def test_two_foreign_identifiers_are_nothing_either(answer: Any, later: str, judged: str) -> None:  # noqa: ANN401
+    """Beside an own path (ISO-5, R1)."""
+    tale, task = foreign()
+    own = tale.submitted(holds=60)
+    tale.query(own, "pending")
+    body = {"task_id": task.task_id, "out_task_id": task.out_task_id}
+    tale.cancel(body, path=own, answer=showing(own, "cancelled") if answer == "own" else answer)
+    tale.query(own, "cancelled" if answer == "own" else "pending")
+    tale.query(task, later)
     assert tale.judged("ISO-5") == judged
 
 

@@ -198,9 +198,13 @@ def test_premises_and_notes_come_back(journal: Journal) -> None:
 
 
 def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
-    """It may have made a task; one that was refused, never left, or has a name and was answered later, is settled."""
+    """It may have made a task; one that was refused, never left, or has a name and was answered later, is settled.
+
+    That the name is taken settles nothing: it may be by the very task.
+    """
     shown, none = b'{"task_id": "t"}', b""
-    named, again, nameless = b'{"out_task_id": "3"}', b'{"out_task_id": "4"}', b'{"model": "boat"}'
+    named, again, taken = (b'{"out_task_id": "%d"}' % number for number in (3, 4, 5))
+    nameless = b'{"model": "boat"}'
     told = (
         (b"lost", None, none),
         (b"refused", 400, none),
@@ -211,6 +215,8 @@ def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
         (nameless, None, none),
         (nameless, 200, shown),
         (b"late", 504, none),
+        (taken, None, none),
+        (taken, 409, none),
         (b"too many", 429, none),
         (b"unsent", None, none),
         (b"unreadable", 200, b"<html>"),
@@ -228,6 +234,7 @@ def test_a_submit_that_nobody_answered_is_remembered(journal: Journal) -> None:
         again,
         nameless,
         b"late",
+        taken,
         b"unreadable",
     ]
 

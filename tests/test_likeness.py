@@ -7,7 +7,7 @@ import random
 import pytest
 from told import NOT_FOUND, UNKNOWN, Tale, Told
 
-from conformance.checks.likeness import look, masked, rank_test, separation, switches
+from conformance.checks.likeness import chance_of_separation, look, masked, rank_test, separation, switches
 from conformance.story import Moment
 
 
@@ -62,12 +62,42 @@ def test_words_are_not_masked(text: str) -> None:
 )
 def test_the_aspect_that_separates_is_named(answer: Told, aspect: str) -> None:
     """The first of those in which no value is common to both groups."""
-    assert separation(answered(answer, answer), answered(NOT_FOUND, NOT_FOUND)) == aspect
+    assert separation(answered(*[answer] * 6), answered(*[NOT_FOUND] * 6)) == aspect
 
 
 def test_what_overlaps_does_not_separate() -> None:
     """One equal answer is enough."""
-    assert separation(answered((404, b"a"), (404, b"b")), answered((404, b"b"), (404, b"c"))) == ""
+    ours, theirs = [(404, b"a")] * 11 + [(404, b"b")], [(404, b"b")] * 12
+    assert separation(answered(*ours), answered(*theirs)) == ""
+
+
+@pytest.mark.parametrize("letters", ["ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdef.-"])
+@pytest.mark.parametrize("length", [3, 5, 10])
+@pytest.mark.parametrize(("said", "aspect"), [("no task", ""), ("not yours", "text")])
+def test_no_request_id_separates(letters: str, length: int, said: str, aspect: str) -> None:
+    """It is another one in each answer, whatever it is made of; what is said beside it is compared (R11)."""
+    choice = random.Random(f"{letters} {length}")  # noqa: S311 - the same in each run
+
+    def told(what: str) -> list[Told]:
+        return [(404, f"{''.join(choice.choices(letters, k=length))}: {what}".encode()) for _ in range(12)]
+
+    assert separation(answered(*told(said)), answered(*told("no task"))) == aspect
+
+
+@pytest.mark.parametrize(
+    ("ones", "others", "chance"),
+    [
+        ("aaaaaa", "bbbbbb", 2 / 924),
+        ("aaaaaa", "bcdefg", 2 / 924),
+        ("abcdef", "ghijkl", 1),
+        ("aabbcc", "ddeeff", 20 / 924),
+        ("aaaaaa", "bbbbba", 1),
+        ("a", "b", 1),
+    ],
+)
+def test_what_chance_may_have_dealt_is_told(ones: str, others: str, chance: float) -> None:
+    """The share of the ways to deal the values in which none is on both sides."""
+    assert chance_of_separation(ones, others) == pytest.approx(chance)
 
 
 def test_a_lost_answer_has_a_look_too() -> None:

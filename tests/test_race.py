@@ -292,6 +292,15 @@ def test_a_foreign_cancel_beside_the_owners(mine: Any, theirs: Any, judged: str)
     assert tale.judged("RACE-5") == judged
 
 
+def test_a_foreign_cancel_by_an_odd_name_may_be_refused_as_odd() -> None:
+    """What submit took of one key, cancel may call odd for another (RACE-5, R5)."""
+    tale = Tale()
+    task = tale.submitted("running", out="für mich")
+    for role, told, sent in (("owner", showing(task, "cancelled"), 200.0), ("other", INVALID_PARAM, 200.05)):
+        tale.cancel({"out_task_id": task.out_task_id}, role=role, answer=told, sent=sent)
+    assert tale.judged("RACE-5") == "held"
+
+
 # RACE-6
 
 
@@ -325,6 +334,16 @@ def submitted_beside(told: Any, later: Any) -> tuple[Tale, Task]:  # noqa: ANN40
 def test_a_cancel_beside_the_submit(told: Any, later: Any, judged: str) -> None:  # noqa: ANN401 - an answer
     """It finds nothing and changes nothing, or it finds the task and ends it (RACE-6)."""
     tale, _ = submitted_beside(told, later)
+    assert tale.judged("RACE-6") == judged
+
+
+@pytest.mark.parametrize(("later", "judged"), [("pending", "held"), ("cancelled", "broken")])
+def test_an_odd_name_may_be_refused_as_odd_until_it_is_known(later: str, judged: str) -> None:
+    """A cancel that comes before the submit finds nothing that it may be (RACE-6, R5)."""
+    tale = Tale()
+    task = tale.submitted(out="für mich", ended=100.4)
+    tale.cancel({"out_task_id": task.out_task_id}, answer=INVALID_PARAM, sent=100.1, ended=100.3)
+    tale.query(task, later, sent=101)
     assert tale.judged("RACE-6") == judged
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from conformance.checks.findings import (
@@ -39,25 +39,19 @@ _OTHER_CASE: Final = re.compile(r"(?!Bearer )(?i:bearer) ")
 @check("AUTH-1")
 def calls_without_a_key_are_refused(story: Story) -> Iterator[Judgement]:
     """No key at all: 401."""
-    for moment in _keyless(story):
-        if moment.role in _NO_KEY:
-            yield _turned_away(moment)
+    yield from _turned_away(story, lambda role: role in _NO_KEY)
 
 
 @check("AUTH-2")
 def calls_with_a_wrong_key_are_refused(story: Story) -> Iterator[Judgement]:
     """A key that is unknown, mistyped, cut, empty, or comes under a wrong scheme: 401."""
-    for moment in _keyless(story):
-        if moment.role not in _NO_KEY and not moment.role.startswith(REVOKED):
-            yield _turned_away(moment)
+    yield from _turned_away(story, lambda role: role not in _NO_KEY and not role.startswith(REVOKED))
 
 
 @check("AUTH-3")
 def calls_with_a_revoked_key_are_refused(story: Story) -> Iterator[Judgement]:
     """A revoked key: 401, for its own former tasks too."""
-    for moment in _keyless(story):
-        if moment.role.startswith(REVOKED):
-            yield _turned_away(moment)
+    yield from _turned_away(story, lambda role: role.startswith(REVOKED))
 
 
 @check("AUTH-4")
@@ -77,8 +71,9 @@ def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
         for other in calls:
             if not _names_a_task(other) and other.role == moment.role and other.exchange.request.named.form is form:
                 yield _alike(moment, other)
-    for role in {moment.role for moment in calls}:
-        yield from _told_apart([moment for moment in calls if moment.role == role])
+    for role, form in dict.fromkeys((moment.role, moment.exchange.request.named.form) for moment in calls):
+        alike = (each for each in calls if each.role == role and each.exchange.request.named.form is form)
+        yield from _told_apart([*alike])
 
 
 @check("AUTH-6")
@@ -106,6 +101,8 @@ def either_header_carries_the_key(story: Story) -> Iterator[Judgement]:
             yield told
         elif len(names) > 1:
             yield refused(moment, Refusal.INVALID_KEY)
+            untouched = (left_alone(moment, task) for task in story.tasks if moment.mentions(task))
+            yield from (each for each in untouched if each.outcome is Outcome.BROKEN)
 
 
 @check("AUTH-8")
@@ -129,11 +126,20 @@ def _keyless(story: Story) -> Iterator[Moment]:
             yield moment
 
 
-def _turned_away(moment: Moment) -> Judgement:
-    """401; a 400 for what may be a malformed identifier is a matter of order, which is a recommendation (R5, R10)."""
-    if _called_malformed(moment):
-        return undecided(moment, "the identifier may be malformed, and 400 may come before 401 (R10)")
-    return refused(moment, Refusal.INVALID_KEY)
+def _turned_away(story: Story, has_no_key: Callable[[str], bool]) -> Iterator[Judgement]:
+    """401; a 400 for what may be a malformed identifier is a matter of order, which is a recommendation (R5, R10).
+
+    What comes in an odd dress, or does not name one thing, may be refused for that; but never accepted.
+    """
+    well_formed = [*_keyless(story)]
+    for moment in story.cancels:
+        request = moment.exchange.request
+        if request.keyed or request.method != "POST" or not has_no_key(moment.role):
+            continue
+        if moment in well_formed and _called_malformed(moment):
+            yield undecided(moment, "the identifier may be malformed, and 400 may come before 401 (R10)")
+        elif moment in well_formed or moment.status == OK:
+            yield refused(moment, Refusal.INVALID_KEY)
 
 
 def _called_malformed(moment: Moment) -> bool:

@@ -22,6 +22,7 @@ from conformance.account import (
     noise,
     possible,
     readings,
+    settlement,
     undisturbed,
 )
 from conformance.checks.findings import broken, held, quoted, undecided
@@ -75,6 +76,8 @@ def charges_of_cancelled_tasks_are_final(story: Story) -> Iterator[Judgement]:
     """Rests on "if present, that's the final amount": a number of at least 0 that every later answer shows again."""
     for cancel, task in _first_cancels(story):
         if cancel.status != OK or not cancel.shows(task) or not _last_seen(cancel, task, State.RUNNING):
+            if not _found_pending(cancel, task):
+                yield from _changing(story, task)
             continue
         first = charge(cancel.shown)
         if first is None or first < 0:
@@ -82,8 +85,23 @@ def charges_of_cancelled_tasks_are_final(story: Story) -> Iterator[Judgement]:
             continue
         for moment in story.endings_of(task):
             if moment.exchange.sent_at >= cancel.exchange.ended_at:
-                wanted = f"{charged(cancel)}, as exchange {cancel.exchange.number} answered: it is final"
-                yield held(moment) if same_charge(moment, cancel) else broken(moment, wanted, charged(moment))
+                yield held(moment) if same_charge(moment, cancel) else _not_final(moment, cancel)
+
+
+def _changing(story: Story, task: Task) -> Iterator[Judgement]:
+    """Other charges of a cancelled task than the first that was shown when its billing was over: it has run, then."""
+    settled = settlement(story, task)
+    over = settled[0] if settled else float("inf")
+    shown = [seen for seen in story.endings_of(task) if seen.state is State.CANCELLED]
+    final = [seen for seen in shown if seen.exchange.sent_at >= over or seen.exchange.ended_at == over]
+    for seen in final[1:]:
+        if not same_charge(seen, final[0]) and (charge(seen.shown) != 0 or charge(final[0].shown) != 0):
+            yield _not_final(seen, final[0])
+
+
+def _not_final(moment: Moment, first: Moment) -> Judgement:
+    wanted = f"{charged(first)}, as exchange {first.exchange.number} answered: it is final"
+    return broken(moment, wanted, charged(moment))
 
 
 @check("BILL-4")
@@ -130,6 +148,8 @@ def the_account_adds_up(story: Story) -> Iterator[Judgement]:
     if len(story.tasks) < _SEVERAL or not story.alone:
         return
     for series in readings(story).values():
+        if series[0].ended_at > series[-1].sent_at:
+            continue
         window = Window(series[0], series[-1])
         tasks = [task for task in story.tasks if _within(task, window)]
         sums = possible(story, window)
@@ -166,7 +186,7 @@ def judged(moment: Moment, window: Window, cost: Decimal) -> Judgement:
         return replace(held(moment), account=True)
     if moved := noise(window.first.moment.story) or _haunt(window.first.moment.story):
         return replace(undecided(moment, moved), account=True)
-    if not cost and may_be_holds(window):
+    if may_be_holds(window, cost):
         return replace(undecided(moment, "a hold on a pending task may have been placed meanwhile"), account=True)
     wanted = f"{window.first.role}'s account {_moving(cost, 'to stay as it is', 'to go')} {between}"
     got = f"it {_moving(window.spent, 'stayed', 'went')}, from {window.first.credits} to {window.last.credits}"
@@ -205,7 +225,7 @@ def _first_cancels(story: Story) -> Iterator[tuple[Moment, Task]]:
         first = next((moment for moment in story.cancels if moment.may_have_acted(task)), None)
         if first is None or first.before(task) <= TERMINAL:
             continue
-        if first.certain or (first.status == OK and first.shows(task)):
+        if first.certain:
             yield first, task
 
 

@@ -151,9 +151,7 @@ def _no_server_error(moment: Moment) -> Judgement | None:
 
 
 def _others_left_alone(moment: Moment) -> Iterator[Judgement]:
-    for task in moment.story.tasks:
-        if task.role == moment.role and not moment.may_have_acted(task):
-            yield left_alone(moment, task)
+    return (left_alone(moment, task) for task in moment.story.tasks if not moment.may_have_acted(task))
 
 
 def _unescaped(escape: re.Match[str]) -> str:

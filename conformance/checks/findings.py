@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from conformance.bystanders import Bystander, are_kept, bystanders
-from conformance.exchange import MALFORMED, Missing
+from conformance.exchange import MALFORMED, Form, Missing
 from conformance.lawful import Acts, Refusal, Task, confusable
 from conformance.sameness import differences
 from conformance.states import ENDS_BY_ITSELF, LIVE, TERMINAL, State
@@ -66,6 +66,12 @@ def refused(moment: Moment, *lawful: Refusal) -> Judgement:
     if moment.status == OK and moment.names_a_ghost:
         return undecided(moment, "a submit of that out_task_id had no answer, and may have made the task")
     return broken(moment, " or ".join(documented(moment, refusal) for refusal in lawful), answered(moment))
+
+
+def not_found(moment: Moment) -> Judgement:
+    """What is not the caller's is not found; what submit took of one key for a name, cancel may call odd of another."""
+    named = moment.exchange.request.named
+    return answered_lawfully(moment) if named.form is Form.OUT_TASK_ID else refused(moment, Refusal.TASK_NOT_FOUND)
 
 
 def answered_lawfully(moment: Moment) -> Judgement:
@@ -179,8 +185,7 @@ def _forbidden(moment: Moment, task: Task) -> str:
         return "AUTH-4"
     if moment.plain and moment.role == task.role and named.given and named.unusable == named.given:
         return "IDENT-14"
-    names_it = named.form is not None and moment.mentions(task)
-    return "ISO-2" if moment.role != task.role and names_it and moment.task is None else ""
+    return "ISO-2" if moment.role != task.role and moment.mentions(task) and moment.task is None else ""
 
 
 def touches(moment: Moment, task: Task) -> bool:

@@ -48,17 +48,29 @@ def terminal_tasks_do_not_move(story: Story) -> Iterator[Judgement]:
 
 @check("IDEMP-5")
 def further_cancels_answer_the_same(story: Story) -> Iterator[Judgement]:
-    """Every cancel after one that was answered gives the same answer, in any form and at any later time."""
+    """Every cancel after one that was answered gives the same answer, in any form and at any later time.
+
+    One after another whose answer was lost is no other: it is owed a 200, whether that has ended the task or not.
+    """
     accepted: dict[str, list[Moment]] = {}
     for moment in story.cancels:
-        if moment.task is None or not moment.certain:
+        task = moment.task
+        if task is None or not moment.certain:
             continue
-        before = accepted.setdefault(moment.task.task_id, [])
+        before = accepted.setdefault(task.task_id, [])
         earlier = next((each for each in before if each.exchange.ended_at <= moment.exchange.sent_at), None)
         if earlier is not None:
             yield unavailable(moment) if moment.exchange.unavailable else _same(moment, earlier)
-        if moment.status == OK and moment.shows(moment.task) and moment.state in TERMINAL:
+        elif moment.status != OK and not moment.exchange.unavailable and _repeats_a_lost_one(moment, task):
+            yield broken(moment, f"200 showing task {task.task_id} in a terminal state", answered(moment))
+        if moment.status == OK and moment.shows(task) and moment.state in TERMINAL:
             before.append(moment)
+
+
+def _repeats_a_lost_one(moment: Moment, task: Task) -> bool:
+    """Whether the task may have ended by an earlier cancel, and it is not certain in which state it was met."""
+    earlier = (each for each in moment.story.stops_of(task) if each.exchange.ended_at <= moment.exchange.sent_at)
+    return any(earlier) and not moment.before(task) <= TERMINAL
 
 
 def _on_ended(story: Story) -> Iterator[tuple[Moment, Task]]:

@@ -69,11 +69,13 @@ def no_identifier_is_refused(story: Story) -> Iterator[Judgement]:
 
 @check("IDENT-7")
 def the_path_wins(story: Story) -> Iterator[Judgement]:
-    """Where path and body name two tasks, or one twice, the path's is acted on (ruling R2)."""
+    """Where path and body name two tasks, or one twice, the path's is acted on, if it is the caller's (ruling R2)."""
     for moment in story.plain_cancels:
         named = moment.exchange.request.named
         if (_differ(named) or _repeats(named)) and moment.certain and moment.task is not None:
             yield acts(moment, moment.task)
+        elif _repeats(named) and moment.task is None:
+            yield answered_lawfully(moment)
 
 
 @check("IDENT-8")
@@ -83,7 +85,7 @@ def the_bodys_task_is_left_alone(story: Story) -> Iterator[Judgement]:
         named = moment.exchange.request.named
         if not _differ(named):
             continue
-        if moment.task is None and not named.extra:
+        if moment.task is None:
             yield answered_lawfully(moment)
         for task in _mentioned(moment):
             if named.task_id == task.task_id and task.role == moment.role:
@@ -108,7 +110,7 @@ def unknown_identifiers_are_not_found(story: Story) -> Iterator[Judgement]:
     """An identifier that names nothing, and resembles nothing, is not found."""
     for moment in story.plain_cancels:
         named = moment.exchange.request.named
-        if named.form and not moment.task and not named.extra and ORDINARY.match(named.identifier or ""):
+        if named.form and not moment.task and not named.extra and Refusal.ANY not in moment.effects:
             if _mentioned(moment) or _resembled(moment):
                 continue
             yield answered_lawfully(moment)
@@ -164,9 +166,7 @@ def unusable_identifiers_are_refused(story: Story) -> Iterator[Judgement]:
         if not moment.exchange.request.named.unusable:
             continue
         yield answered_lawfully(moment)
-        for task in story.tasks:
-            if task.role == moment.role and not moment.may_have_acted(task):
-                yield left_alone(moment, task)
+        yield from (left_alone(moment, task) for task in story.tasks if not moment.may_have_acted(task))
 
 
 @check("IDENT-15")
@@ -174,7 +174,7 @@ def unknown_fields_change_nothing(story: Story) -> Iterator[Judgement]:
     """Beside one identifier, fields that the contract does not know do not change the outcome."""
     for moment in story.plain_cancels:
         named = moment.exchange.request.named
-        if named.extra and named.form and (named.path is None or moment.task):
+        if named.extra and named.form:
             yield answered_lawfully(moment)
 
 

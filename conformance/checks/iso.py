@@ -15,6 +15,7 @@ from conformance.checks.findings import (
     held,
     kept_from_work,
     left_alone,
+    not_found,
     premises,
     refused,
     touches,
@@ -42,10 +43,8 @@ _FALSE_ALARMS: Final = 1e-6
 def foreign_tasks_are_not_found(story: Story) -> Iterator[Judgement]:
     """With another key, a task is unknown, in every form and in every state (ruling R23)."""
     for moment, _ in _foreign(story, story.cancels):
-        named = moment.exchange.request.named
-        if moment.task is None and not named.extra:
-            odd = named.form is Form.OUT_TASK_ID  # what submit took of one key, cancel may call odd for another
-            yield answered_lawfully(moment) if odd else refused(moment, Refusal.TASK_NOT_FOUND)
+        if moment.task is None:
+            yield not_found(moment)
     for moment, _ in _foreign(story, story.probes):
         yield refused(moment, Refusal.TASK_NOT_FOUND, Refusal.INVALID_KEY)  # that header may be unknown here
 
@@ -56,7 +55,7 @@ def foreign_tasks_go_on(story: Story) -> Iterator[Judgement]:
 
     So does what it did not name, when it ended a task of its own.
     """
-    for moment, task in _foreign(story, (*story.cancels, *story.probes)):
+    for moment, task in _reaching_abroad(story):
         yield left_alone(moment, task)
         yield from _stands_still(story, moment, task.role)
     for moment, own in story.answered_cancels:
@@ -104,7 +103,7 @@ def the_path_decides_between_own_and_foreign(story: Story) -> Iterator[Judgement
         named = moment.exchange.request.named
         inside = [value for value in (named.task_id, named.out_task_id) if value is not ABSENT]
         foreign = [task for task in story.tasks if task.role != moment.role and moment.mentions(task)]
-        if named.path is None or len(inside) != 1 or not foreign or named.path == inside[0]:
+        if named.path is None or not inside or not foreign or all(value == named.path for value in inside):
             continue
         yield answered_lawfully(moment)
         mentioned = [task for task in story.tasks if moment.mentions(task)]
@@ -167,12 +166,22 @@ def _foreign(story: Story, moments: Iterable[Moment]) -> Iterator[tuple[Moment, 
                 yield moment, task
 
 
+def _reaching_abroad(story: Story) -> Iterator[tuple[Moment, Task]]:
+    """The calls with a valid key that name a task of another in whatever way, and none of their own beside it."""
+    for moment in (*story.cancels, *story.probes):
+        named = moment.exchange.request.named
+        named_tasks = [task for task in story.tasks if moment.mentions(task)]
+        beside = named.form is None and any(task.role == moment.role for task in named_tasks)
+        if moment.exchange.request.keyed and not beside:
+            yield from ((moment, task) for task in named_tasks if task.role != moment.role)
+
+
 def _groups(story: Story) -> Iterator[tuple[Form, list[Moment], list[Moment]]]:
     """By role and form, the calls for foreign tasks and those for unknown ones, where both were answered."""
     foreign = [
         moment
         for moment, _ in _foreign(story, story.cancels)
-        if moment.task is None and not moment.exchange.unavailable
+        if moment.effects == {Refusal.TASK_NOT_FOUND} and not moment.exchange.unavailable
     ]
     for role, form in dict.fromkeys((moment.role, moment.exchange.request.named.form) for moment in foreign):
         if form is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
@@ -13,9 +14,12 @@ from conformance.sameness import pointed
 from conformance.story import Moment
 
 _VARIABLE: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[T ][\d:.,+Z-]*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|\b(?=\w*\d)[\w-]{6,}\b|\d+"
+    r"\d{4}-\d\d-\d\d[T ][\d:.,+Z-]*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|\b(?=\w*\d)[\w-]+\b"
 )
+_WORD: Final = re.compile(r"[\w.-]+")
 _SHORTEST: Final = 3
+_CHANCE: Final = 1 / 400
+"""So often, at the most, chance alone is taken for a separation: two groups of six constant answers are one in 462."""
 _PER_CONNECTION: Final = {"connection", "keep-alive", "age", "set-cookie"}
 
 
@@ -47,12 +51,37 @@ def masked(moment: Moment, text: str) -> str:
 
 
 def separation(ones: Sequence[Moment], others: Sequence[Moment]) -> str:
-    """The first aspect that separates two groups wholly: no value of it is common to both."""
-    mine, theirs = [*map(look, ones)], [*map(look, others)]
-    separate = (
-        aspect for aspect in mine[0] if {each[aspect] for each in mine}.isdisjoint(each[aspect] for each in theirs)
-    )
-    return next(separate, "")
+    """The first aspect that separates two groups wholly: no value of it is common to both, and hardly by chance.
+
+    A word that stands in one answer alone is as good as any other: a request id is not known by its looks.
+    """
+    looks = [*map(look, (*ones, *others))]
+    for aspect in looks[0]:
+        values = _without_lone_words([str(each[aspect]) for each in looks])
+        if chance_of_separation(values[: len(ones)], values[len(ones) :]) < _CHANCE:
+            return aspect
+    return ""
+
+
+def _without_lone_words(texts: Sequence[str]) -> list[str]:
+    seen = Counter(word for text in texts for word in set(_WORD.findall(text)))
+    return [_WORD.sub(lambda word: word[0] if seen[word[0]] > 1 else "…", text) for text in texts]
+
+
+def chance_of_separation(ones: Sequence[object], others: Sequence[object]) -> float:
+    """How likely two groups of such values have none in common, if it is chance alone that deals them out.
+
+    Of all ways to deal the values, it is the share of those in which equal values stay together; 1 where a value is in
+    both groups. Values of which hardly any comes twice are never in common: that says nothing.
+    """
+    mine, theirs = Counter(ones), Counter(others)
+    if not mine.keys().isdisjoint(theirs):
+        return 1.0
+    ways = [1] + [0] * len(ones)  # to have so many values by taking together what is equal
+    for count in (*mine.values(), *theirs.values()):
+        for total in range(len(ones), count - 1, -1):
+            ways[total] += ways[total - count]
+    return ways[-1] / math.comb(len(ones) + len(others), len(ones))
 
 
 def switches(ones: Sequence[Moment], others: Sequence[Moment]) -> int:

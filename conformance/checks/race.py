@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from conformance.account import Window, expected, readings
 from conformance.checks.bill import charged, judged, same_charge
-from conformance.checks.findings import acts, answered, broken, held, left_alone, refused, refused_as, undecided
+from conformance.checks.findings import acts, answered, broken, held, left_alone, not_found, refused_as, undecided
 from conformance.checks.findings import unavailable as out_of_service
 from conformance.checks.registry import check
 from conformance.lawful import Refusal, Task
@@ -92,7 +92,7 @@ def a_foreign_cancel_beside_the_owners_is_refused(story: Story) -> Iterator[Judg
     """The owner's cancel answers 200 and another key's 404, whichever came first."""
     for moment, task, other in beside_other_keys(story):
         yield acts(moment, task)
-        yield refused(other, Refusal.TASK_NOT_FOUND)
+        yield not_found(other)
 
 
 @check("RACE-6")
@@ -103,7 +103,7 @@ def a_cancel_beside_the_submit_finds_all_or_nothing(story: Story) -> Iterator[Ju
         task = next((each for each in story.tasks if each.out_task_id == name and each.role == submit.role), None)
         if task is None or moment.exchange.unavailable:
             yield out_of_service(moment)
-        elif refused_as(moment, Refusal.TASK_NOT_FOUND):
+        elif any(refused_as(moment, effect) for effect in moment.effects if isinstance(effect, Refusal)):
             yield left_alone(moment, task)
         elif moment.status != OK or not moment.shows(task) or moment.state not in TERMINAL:
             yield broken(moment, f"404 task_not_found, or 200 showing task {task.task_id} ended", answered(moment))
@@ -161,7 +161,7 @@ def _paid(story: Story, moment: Moment) -> Iterator[Judgement]:
     submitted = [task.submitted_at for task in story.tasks if task.submitted_at is not None]
     for series in readings(story).values():
         told: set[tuple[Decimal, Decimal]] = set()
-        for last in series[1:]:
+        for last in (each for each in series[1:] if series[0].ended_at <= each.sent_at):
             window = Window(series[0], last)
             cost = expected(story, window)
             if cost is None or (window.spent, cost) in told:
