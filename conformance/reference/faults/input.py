@@ -177,7 +177,7 @@ class ActsOnTheFirstAndShowsTheLast(Fault, Api):
     """Cancels the task of the first of two values of a key, and shows the task of the last."""
 
     breaks = ("ERR-7",)
-    also = ("STATE-3", "PARITY-2", "PARITY-4", "ERR-6")
+    also = ("STATE-1", "STATE-3", "PARITY-2", "PARITY-4", "ERR-6")
 
     async def cancel(self, key: str, request: Request) -> Response:
         """Have two readers that disagree."""

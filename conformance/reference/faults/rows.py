@@ -7,7 +7,7 @@ from typing import Final
 Rows = tuple[str, ...]
 
 UNKNOWN: Final[Rows] = (
-    *("IDENT-8", "IDENT-9", "IDENT-10", "IDENT-11", "IDENT-12", "IDENT-13", "IDENT-14", "IDENT-15"),
+    *("IDENT-7", "IDENT-8", "IDENT-9", "IDENT-10", "IDENT-11", "IDENT-12", "IDENT-13", "IDENT-14", "IDENT-15"),
     *("ISO-1", "ISO-3", "ISO-4", "ISO-5", "ERR-1", "ERR-7", "RACE-5", "RACE-6"),
 )
 """Wherever a 404 is met."""
