@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from conformance.contract import Contract
 from conformance.exchange import Form
+from conformance.lawful import Task
 from conformance.life import (
     MOST_TASKS,
     Account,
@@ -31,6 +32,7 @@ from conformance.life import (
     Submit,
 )
 from conformance.states import State
+from conformance.target.call import Call
 
 T = TypeVar("T")
 
@@ -387,6 +389,29 @@ Every other time they are all that an implementation might know at once, of one 
 
 _MOST_GENERATED: Final = 20_000
 
+CONTENT_TYPES: Final = (
+    None,
+    "x",
+    "text/plain",
+    "application/xml",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "application/vnd.api+json",
+    "application/json; charset=utf-16",
+    "application/json; charset=no-such-charset",
+    "application/json;charset=utf-8",
+    "application/json; charset=UTF-8",
+    "APPLICATION/JSON",
+)
+"""What a JSON body may say that it is, or nothing."""
+
+DRESSES: Final = (
+    Call(chunked=True),
+    Call(headers=(("expect", "100-continue"),)),
+    Call(suffix="?force=1"),
+)
+"""In chunks, after `Expect`, with a query behind the path."""
+
 METHODS: Final = ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CANCEL")
 """Methods that no route of a cancel documents (rulings R13, R22)."""
 
@@ -471,6 +496,36 @@ SPELLINGS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = {
     "4,000 characters": lambda task_id: ((task_id * 4_000)[:4_000],) * 2,
 }
 """Odd paths for a task id: what they mean, and how they stand in the URL."""
+
+
+def odd_cancels(task: Task) -> list[Call]:
+    """Cancels that say the identifiers of `task`, in each of the odd ways that are here; most may be refused."""
+    one, name = task.task_id, task.out_task_id
+    named, surplus = {"task_id": one}, dict.fromkeys(EXTRA_NAMES, True)
+    bodies: list[Mapping[str, object]] = [
+        {"task_id": one, "out_task_id": name},
+        {"task_id": one, "out_task_id": None},
+        {"task_id": name},
+        {"out_task_id": one},
+        {"task_id": [one]},
+        {"task_id": {"id": one}},
+        {**surplus, "task_id": one},
+        {**surplus, "out_task_id": name},
+        synonyms(one, name),
+    ]
+    beside: list[Mapping[str, object]] = [{"task_id": one}, {"out_task_id": name}, surplus, {}]
+    raw = [*(body(one) for body in UNREADABLE.values()), *(body(one, one) for body in ODD.values())]
+    paths = [spelling(one) for spelling in SPELLINGS.values()]
+    return [
+        *(Call(body=body) for body in bodies),
+        *(Call(path=one, body=body) for body in beside),
+        *(Call(path=name), Call(suffix=f"?task_id={one}")),
+        *(Call(body=named, content_type=kind) for kind in CONTENT_TYPES),
+        *(replace(dress, body=named) for dress in DRESSES),
+        *(Call(raw=body) for body in raw),
+        *(Call(path=path, spelled=spelled) for path, spelled in paths),
+        *(replace(call, method=method) for method in METHODS for call in (Call(path=one), Call(body=named))),
+    ]
 
 
 _keys = st.sampled_from((Key.OWNER, Key.OWNER, Key.OWNER, Key.OTHER))

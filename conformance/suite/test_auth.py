@@ -12,7 +12,7 @@ from conformance.checks.auth import ENOUGH_CALLS
 from conformance.exchange import NOBODY, REVOKED, Form
 from conformance.lawful import Task
 from conformance.states import TERMINAL, State
-from conformance.strategies import FORMS, batches, dealt, either, randoms
+from conformance.strategies import FORMS, batches, dealt, either, odd_cancels, randoms
 from conformance.target.call import Call, by, naming
 from conformance.target.credentials import deciding_over, in_the_other_header, probes, revoked, strangers
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _STRANGERS = strangers("authorization")
 _NO_KEY = f"{NOBODY}:none"
+_PARTS = 4
 _OTHER_STATES = (State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
 _MALFORMED = "task_123"
 _BAD_BODIES = (b"", b"{", b"[]", b'{"task_id": "a", "out_task_id": "b"}', b"{}", b'"x"', b"\xff")
@@ -84,6 +85,24 @@ def test_calling_without_a_valid_key(teller: Teller, keys: tuple[str, ...], stat
         if key in teller.run.client.strangers:  # some need a header that has schemes
             _call_in_each_form(story, task, teller.run.client.strangers[key])
             story.query(task)
+    story.verify()
+
+
+@pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-4")
+@pytest.mark.stories(1)
+@pytest.mark.calls(45)
+@pytest.mark.parametrize("part", range(_PARTS))
+@given(stranger=dealt([*_STRANGERS]))
+def test_calling_oddly_without_a_valid_key(teller: Teller, part: int, stranger: str) -> None:
+    """Two identifiers, odd bodies, paths, content types: with no key and with a spoiled one, in turns."""
+    spoiled = teller.run.client.strangers.get(stranger) or teller.run.client.strangers[_NO_KEY]
+    story = teller.story()
+    task = story.task()
+    story.query(task)
+    for number, call in enumerate(odd_cancels(task)[part::_PARTS]):
+        story.cancel(call, credential=spoiled if number % 2 else teller.run.client.strangers[_NO_KEY])
+    story.query(task)
+    story.cancel(by(Form.PATH, task))
     story.verify()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from conformance.exchange import Form
 from conformance.states import State
-from conformance.strategies import FORMS, METHODS, ODD, SPELLINGS, UNREADABLE, batches, dealt, either, generated_bodies
+from conformance.strategies import (
+    CONTENT_TYPES,
+    DRESSES,
+    FORMS,
+    METHODS,
+    ODD,
+    SPELLINGS,
+    UNREADABLE,
+    batches,
+    dealt,
+    either,
+    generated_bodies,
+)
 from conformance.target.call import Call, by, name_of, naming
 
 if TYPE_CHECKING:
@@ -21,25 +33,6 @@ if TYPE_CHECKING:
 
     from conformance.teller import Teller
 
-_KINDS: Final = (
-    None,
-    "x",
-    "text/plain",
-    "application/xml",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-    "application/vnd.api+json",
-    "application/json; charset=utf-16",
-    "application/json; charset=no-such-charset",
-    "application/json;charset=utf-8",
-    "application/json; charset=UTF-8",
-    "APPLICATION/JSON",
-)
-_DRESSES: Final = (
-    Call(chunked=True),
-    Call(headers=(("expect", "100-continue"),)),
-    Call(suffix="?force=1"),
-)
 _together = " + ".join
 """How the cases of one story stand in its title."""
 
@@ -90,7 +83,7 @@ def test_sending_odd_bodies(teller: Teller, bodies: tuple[str, ...], path: bool)
 @pytest.mark.aims("ERR-7", "STATE-1")
 @pytest.mark.stories(1)
 @pytest.mark.calls(30)
-@pytest.mark.parametrize("kinds", batches(_KINDS, 4), ids=lambda kinds: _together(map(str, kinds)))
+@pytest.mark.parametrize("kinds", batches(CONTENT_TYPES, 4), ids=lambda kinds: _together(map(str, kinds)))
 @given(form=dealt((Form.TASK_ID, Form.OUT_TASK_ID)))
 def test_sending_another_content_type(teller: Teller, kinds: tuple[str | None, ...], form: Form) -> None:
     """A JSON body under another content type or none."""
@@ -103,7 +96,7 @@ def test_sending_another_content_type(teller: Teller, kinds: tuple[str | None, .
 @given(form=dealt((Form.TASK_ID, Form.OUT_TASK_ID)))
 def test_sending_in_an_odd_dress(teller: Teller, form: Form) -> None:
     """In chunks, after `Expect`, with a query behind the path."""
-    _dressed(teller, form, _DRESSES)
+    _dressed(teller, form, DRESSES)
 
 
 @pytest.mark.aims("ERR-7")

@@ -14,7 +14,7 @@ from conformance.beside import work_beside
 from conformance.checks.iso import ENOUGH_LOOKS, ENOUGH_TIMES
 from conformance.exchange import Form
 from conformance.states import TERMINAL, State
-from conformance.strategies import FORMS, dealt, either, randoms
+from conformance.strategies import FORMS, dealt, either, odd_cancels, randoms
 from conformance.target.call import Call, by, cancelling, naming
 from conformance.target.credentials import in_the_other_header
 from conformance.target.provision import AUTO, OutOfReach, fresh_identifier
@@ -27,6 +27,9 @@ pytestmark = pytest.mark.several_keys
 
 _SHARED = {State.COMPLETED, State.FAILED}
 _STATES = (State.PENDING, State.RUNNING, State.CANCELLED, State.COMPLETED, State.FAILED)
+_PARTS = 4
+_LOOKING = 5
+"""So many odd calls come between two looks at the task that they name."""
 _TOGETHER = 3
 _UNKNOWN_EACH = 3
 """Unknown tasks for each foreign one: with few, what goes by the identifier alone might fall on one side by chance."""
@@ -59,6 +62,28 @@ def test_cancelling_a_foreign_task(teller: Teller, state: State, form: Form, tur
         story.cancel(by(form, own), role=theirs)
         story.query(own)
         story.query(task)
+        story.verify()
+
+
+@pytest.mark.aims("ISO-2")
+@pytest.mark.stories(1)
+@pytest.mark.calls(45)
+@pytest.mark.parametrize("part", range(_PARTS))
+@given(state=dealt((State.PENDING, State.RUNNING)))
+def test_cancelling_a_foreign_task_oddly(teller: Teller, part: int, state: State) -> None:
+    """Another key cancels a task that lives by two identifiers, by odd bodies, paths and methods: it lives on."""
+    for other in teller.others():
+        story = teller.story()
+        task = story.task(state)
+        story.query(task)
+        for number in range(part, len(odd_cancels(task)), _PARTS):
+            story.cancel(odd_cancels(task)[number], role=other)
+            if number // _PARTS % _LOOKING == 0:
+                [task] = story.still_live(task, state=state)
+        story.query(task)
+        own = story.task(role=other)
+        story.cancel(by(Form.PATH, own), role=other)
+        story.cancel(by(Form.PATH, task))
         story.verify()
 
 
