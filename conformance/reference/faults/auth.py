@@ -119,6 +119,18 @@ class LetsAnyoneIn(Fault, Lenient):
         return key == OWNER and not {"authorization", "x-api-key"} & set(headers)
 
 
+class AsksForAKeyWithJsonAlone(Fault, Lenient):
+    """Takes a call without a valid key for the owner's, if it has a body that does not say that it is JSON."""
+
+    breaks = ("AUTH-1", "AUTH-2")
+    also = (*KEYLESS, "AUTH-4", "ERR-1", "ERR-7")
+
+    def excuses(self, headers: Headers, key: str) -> bool:
+        """Guard the routes by the type of what comes."""
+        kind = headers.get("content-type", "application/json")
+        return key == OWNER and not kind.startswith("application/json")
+
+
 class _Acquainted(Api):
     """Knows a connection again: a part of the service that faults build on."""
 

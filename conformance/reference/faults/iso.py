@@ -26,6 +26,7 @@ _FOREIGN: Final = {
     "task_id": "SELECT * FROM tasks WHERE key != ? AND id = ?",
     "out_task_id": "SELECT * FROM tasks WHERE key != ? AND out_id = ?",
 }
+_PAIR: Final = {"task_id", "out_task_id"}
 _TWINS: Final = "SELECT * FROM tasks WHERE key != ? AND work = ? AND status = 'running'"
 _FIRST: Final = "SELECT * FROM tasks WHERE out_id = ? ORDER BY rowid LIMIT 1"
 _NAMESAKES: Final = "SELECT * FROM tasks WHERE key != ? AND out_id = ? AND status = 'pending'"
@@ -202,6 +203,42 @@ class RefusesForeignTasksButCancels(Fault, Knowing):
         """Look at the key last."""
         self.stop(met.call, met.task)
         raise met.refusal
+
+
+class StopsForeignTasksNamedTwice(Fault, Service):
+    """Refuses a body with two identifiers, and cancels what they name if that is another key's."""
+
+    breaks = ("ISO-2",)
+    also = ("IDENT-4", "IDENT-5", "IDENT-14", *MONEY, *OTHERS)
+
+    def cancel(self, call: CancelCall) -> Document:
+        """Look for each of them before counting them, and at the key where there is only one."""
+        try:
+            return super().cancel(call)
+        except Refused as refusal:
+            if refusal.code != "invalid_param" or not call.body.keys() >= _PAIR:
+                raise
+            for field in _PAIR:
+                task = foreign(self.store, call.key, Identifier(field, call.body[field]))
+                if task is not None:
+                    self.stop(call, self.moved(task))
+            raise
+
+
+class ReadsOtherTypesWithoutAKey(Fault, Api):
+    """Cancels every task that exists, whoever asks, if the body does not say that it is JSON."""
+
+    breaks = ("ISO-2",)
+    also = ("ERR-7", *MONEY, *OTHERS)
+
+    async def cancel(self, key: str, request: Request) -> Response:
+        """Hand it on to an elder reader, which knows no keys."""
+        content = await request.body()
+        if not content or request.headers.get("content-type", "").startswith("application/json"):
+            return await super().cancel(key, request)
+        call = CancelCall(key, request.path_params.get("task_id"), self.read(request, content))
+        task = foreign(self.service.store, key, self.service.target(call))
+        return self.answer_cancel(self.service.cancel(call if task is None else replace(call, key=task.key)))
 
 
 class CountsForeignCallsInTheTask(Fault, Knowing):
