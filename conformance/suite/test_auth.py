@@ -89,6 +89,7 @@ def test_calling_without_a_valid_key(teller: Teller, keys: tuple[str, ...], stat
 
 
 @pytest.mark.aims("AUTH-1", "AUTH-2", "AUTH-4")
+@pytest.mark.luck
 @pytest.mark.stories(1)
 @pytest.mark.calls(45)
 @pytest.mark.parametrize("part", range(_PARTS))
