@@ -143,10 +143,12 @@ class _LookUp:
 
     def unknown(self, value: str, form: Form) -> Effects:
         """No task matches; what is odd may be refused as odd rather than as unknown (rulings R5, R18)."""
+        if form is Form.OUT_TASK_ID and ORDINARY.match(value):
+            return frozenset({Refusal.TASK_NOT_FOUND})
+        if form is not Form.OUT_TASK_ID and self._is_well_formed(value):
+            return frozenset({Refusal.TASK_NOT_FOUND})
         if not ORDINARY.match(value) and (form is Form.PATH or len(value) > _LONG or not value.isprintable()):
             return frozenset({Refusal.TASK_NOT_FOUND, Refusal.ANY})
-        if ORDINARY.match(value) and (form is Form.OUT_TASK_ID or self._is_well_formed(value)):
-            return frozenset({Refusal.TASK_NOT_FOUND})
         return frozenset({Refusal.TASK_NOT_FOUND, Refusal.INVALID_PARAM})
 
     def _is_well_formed(self, value: str) -> bool:

@@ -224,6 +224,10 @@ class Moment:
             value in task.identifiers for value in self.exchange.request.named.given if isinstance(value, str)
         )
 
+    def mentions_foreign(self, task: Task) -> bool:
+        """Whether `task` is another key's, and mentioned."""
+        return task.role != self.role and self.mentions(task)
+
     def before(self, task: Task) -> States:
         """The states that `task` may have been in when this exchange began."""
         if task.task_id not in self._before:

@@ -94,6 +94,35 @@ def test_an_odd_call_without_a_key_is_not_accepted_either(
     assert tale.judged(row) == judged
 
 
+ODD: dict[str, dict[str, Any]] = {
+    "NUL": {"path": "{}\0"},
+    "a percent sign": {"path": "{}%"},
+    "a folder": {"path": "x/{}"},
+    "a long path": {"path": "{}" + "x" * 4000},
+    "an empty path": {"path": ""},
+    "NUL in a body": {"body": {"out_task_id": "{}\0"}},
+    "NUL beside": {"body": {"task_id": 7, "note": "\0"}},
+    "NUL behind a body": {"body": b'{"task_id": "x"}\0'},
+    "bad UTF-8": {"body": b'{"task_id": "\xff"}'},
+    "another type": {"body": {"task_id": 7}, "content_type": "text/plain"},
+}
+"""Calls that a server, a proxy or a firewall may refuse before anybody has looked for a key."""
+
+
+@pytest.mark.parametrize("role", [role for _, role in ROLES])
+@pytest.mark.parametrize("call", ODD.values(), ids=[*ODD])
+@pytest.mark.parametrize("answer", [INVALID_PARAM, NOT_FOUND, (403, b"<html>"), (400, b""), (307, b"")], ids=str)
+def test_what_is_odd_may_be_refused_by_whoever_stands_in_front(role: str, call: dict[str, Any], answer: Told) -> None:
+    """And compares with nothing that comes to the service itself (AUTH-1, AUTH-2, AUTH-3, AUTH-5, AUTH-6)."""
+    tale, task = pending()
+    path = call.get("path")
+    tale.cancel(path=task, role=role, answer=INVALID_KEY)
+    tale.cancel(path=UNKNOWN, role=role, answer=INVALID_KEY)
+    tale.cancel(**call if path is None else {"path": path.format(task.task_id)}, role=role, answer=answer)
+    tale.query(task, "pending")
+    assert tale.blamed == []
+
+
 @pytest.mark.parametrize("role", [role for _, role in ROLES])
 @pytest.mark.parametrize(
     ("later", "judged"), [("pending", "held"), ("cancelled", "broken"), (None, "undecided"), (NOT_FOUND, "broken")]

@@ -445,3 +445,18 @@ def test_an_own_cancel_is_no_foreign_one() -> None:
     tale.cancel(path=task, answer=showing(task, "cancelled"))
     tale.left(101.5)
     assert tale.judged("ISO-7") == "silent"
+
+
+@pytest.mark.parametrize(
+    ("mine", "task_id", "blamed"),
+    [(False, "{}", ["ISO-2"]), (False, "{}\0", ["ERR-7"]), (True, "{}\0", ["ERR-7"])],
+)
+def test_whichever_foreign_call_it_was_the_oddity_is_not_blamed(mine: bool, task_id: str, blamed: list[str]) -> None:
+    """Of a plain call and an odd one either may have ended the task (ISO-2); alone, an odd one is (ERR-7)."""
+    tale, task = foreign()
+    if task_id == "{}":
+        tale.cancel(path=task, answer=NOT_FOUND)
+    body, role = {"task_id": task_id.format(task.task_id)}, "other" if mine else "owner"
+    tale.cancel(body, role=role, content_type="text/plain", answer=NOT_FOUND)
+    tale.query(task, "cancelled")
+    assert set(tale.blamed) - {"STATE-7"} == set(blamed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,6 +99,16 @@ def test_the_norm_allows_just_so_much(fields: dict[str, Any], expected: set[obje
 def test_without_a_key_nothing_is_acted_on(named: Named, expected: set[object]) -> None:
     """401, whether the task exists or not; that it comes before 400 is a recommendation (R10)."""
     assert effects_without_key(named, [A, B, FOREIGN]) == expected
+
+
+@pytest.mark.parametrize("apart", ["-", "~"])
+def test_what_is_made_like_the_known_ids_is_nothing_odd(apart: str) -> None:
+    """However long those are, and whatever is in them (R5)."""
+    known, unknown = (apart.join(["job" * 30, number]) for number in ("1044", "1099"))
+    named = Named(path=unknown)
+    assert effects(named, "owner", [replace(A, task_id=known)]) == {UNFOUND}
+    assert effects_without_key(named, [replace(A, task_id=known)]) == {KEY}
+    assert ANY in effects(named, "owner", [A])
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,17 @@ def the_refusal_does_not_tell_what_exists(story: Story) -> Iterator[Judgement]:
 
 @check("AUTH-6")
 def a_bad_key_comes_before_a_bad_body(story: Story) -> Iterator[Judgement]:
-    """What is malformed, body or identifier, or names too much or nothing, does not hide a bad key (ruling R10)."""
+    """What is malformed, body or identifier, or names too much or nothing, does not hide a bad key (ruling R10).
+
+    What a server in front of the service may refuse by itself, an odd path or a body that is no text, is not judged.
+    """
     for moment in story.cancels:
         request = moment.exchange.request
-        if request.keyed or request.method != "POST":
+        if request.keyed or request.method != "POST" or request.named.odd:
             continue
-        if request.named.form is None or _called_malformed(moment):
+        unreadable = not request.named.readable and _is_text(request.content or b"")
+        plain = Refusal.ANY not in moment.effects and (request.named.form is None or _called_malformed(moment))
+        if unreadable or plain:
             yield refused(moment, Refusal.INVALID_KEY)
 
 
@@ -118,11 +123,12 @@ def the_scheme_has_no_case(story: Story) -> Iterator[Judgement]:
 
 
 def _keyless(story: Story) -> Iterator[Moment]:
-    """The well-formed calls of one identifier without a valid key."""
+    """The well-formed calls of one identifier without a valid key: nothing but that is to be refused in them."""
     for moment in story.cancels:
         request = moment.exchange.request
-        named = request.named
-        if not request.keyed and named.form is not None and request.method == "POST" and not (named.odd or named.extra):
+        if request.keyed or request.method != "POST" or request.named.form is None or request.named.extra:
+            continue
+        if Refusal.ANY not in moment.effects:
             yield moment
 
 
@@ -145,6 +151,13 @@ def _turned_away(story: Story, has_no_key: Callable[[str], bool]) -> Iterator[Ju
 def _called_malformed(moment: Moment) -> bool:
     """Whether it was answered 400 for an identifier that may be malformed."""
     return moment.effects != {Refusal.INVALID_KEY} and refused_as(moment, Refusal.INVALID_PARAM)
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return content.decode().replace("\n", "").isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _names_a_task(moment: Moment) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from conformance.checks.findings import (
 )
 from conformance.checks.registry import check
 from conformance.exchange import MALFORMED
-from conformance.lawful import Refusal
+from conformance.lawful import Refusal, Task
 from conformance.story import OK, Moment, Story
 from conformance.verdict import Judgement
 
@@ -80,7 +80,7 @@ def unreadable_bodies_are_refused(story: Story) -> Iterator[Judgement]:
             continue
         lawful = refused(moment, Refusal.ANY) if named.path is None else answered_lawfully(moment)
         yield _no_server_error(moment) or lawful
-        yield from _others_left_alone(moment)
+        yield from _left_alone(moment, story.tasks)
 
 
 @check("ERR-4")
@@ -109,7 +109,7 @@ def other_methods_never_cancel(story: Story) -> Iterator[Judgement]:
     for moment in story.cancels:
         if moment.exchange.request.method != "POST":
             yield from (failed for failed in [_no_server_error(moment)] if failed)
-            yield from _others_left_alone(moment)
+            yield from _left_alone(moment, story.tasks)
 
 
 @check("ERR-6")
@@ -130,12 +130,15 @@ def refusals_show_no_internals(story: Story) -> Iterator[Judgement]:
 
 @check("ERR-7")
 def odd_input_is_read_fairly(story: Story) -> Iterator[Judgement]:
-    """Odd but readable: refused, or acted on in one fair reading; never a 5xx, nothing else touched (R18, R19)."""
+    """Odd but readable: refused, or acted on in one fair reading; never a 5xx, nothing else touched (R18, R19).
+
+    Another key's task that the call names is left to ISO-2: whichever foreign call ended it, that rule is broken.
+    """
     for moment in _keyed(story):
         named = moment.exchange.request.named
         if named.readable and (named.odd or Refusal.ANY in moment.effects):
             yield _no_server_error(moment) or answered_lawfully(moment)
-            yield from _others_left_alone(moment)
+            yield from _left_alone(moment, [task for task in story.tasks if not moment.mentions_foreign(task)])
 
 
 def _keyed(story: Story) -> Iterator[Moment]:
@@ -150,8 +153,9 @@ def _no_server_error(moment: Moment) -> Judgement | None:
     return broken(moment, "a refusal or a fair reading, never a server error", answered(moment))
 
 
-def _others_left_alone(moment: Moment) -> Iterator[Judgement]:
-    return (left_alone(moment, task) for task in moment.story.tasks if not moment.may_have_acted(task))
+def _left_alone(moment: Moment, tasks: Iterable[Task]) -> Iterator[Judgement]:
+    """Those of the tasks on which the call may not act."""
+    return (left_alone(moment, task) for task in tasks if not moment.may_have_acted(task))
 
 
 def _unescaped(escape: re.Match[str]) -> str:

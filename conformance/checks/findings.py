@@ -185,7 +185,7 @@ def _forbidden(moment: Moment, task: Task) -> str:
         return "AUTH-4"
     if moment.plain and moment.role == task.role and named.given and named.unusable == named.given:
         return "IDENT-14"
-    return "ISO-2" if moment.role != task.role and moment.mentions(task) and moment.task is None else ""
+    return "ISO-2" if moment.mentions_foreign(task) and moment.task is None else ""
 
 
 def touches(moment: Moment, task: Task) -> bool:

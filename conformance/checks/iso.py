@@ -102,7 +102,7 @@ def the_path_decides_between_own_and_foreign(story: Story) -> Iterator[Judgement
     for moment in story.plain_cancels:
         named = moment.exchange.request.named
         inside = [value for value in (named.task_id, named.out_task_id) if value is not ABSENT]
-        foreign = [task for task in story.tasks if task.role != moment.role and moment.mentions(task)]
+        foreign = [*filter(moment.mentions_foreign, story.tasks)]
         if named.path is None or not inside or not foreign or all(value == named.path for value in inside):
             continue
         yield answered_lawfully(moment)

@@ -219,7 +219,8 @@ class StopsForeignTasksNamedTwice(Fault, Service):
             if refusal.code != "invalid_param" or not call.body.keys() >= _PAIR:
                 raise
             for field in _PAIR:
-                task = foreign(self.store, call.key, Identifier(field, call.body[field]))
+                value = call.body[field]
+                task = foreign(self.store, call.key, Identifier(field, value)) if isinstance(value, str) else None
                 if task is not None:
                     self.stop(call, self.moved(task))
             raise
