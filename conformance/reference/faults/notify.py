@@ -379,7 +379,7 @@ class RunsTasksAgainWhoseReceiverFails(Fault, _HearingReceivers):
     """Has a task run once more whose callback URL answers with an error."""
 
     breaks = ("STATE-4",)
-    also = ("IDEMP-1", "IDEMP-2", *EFFECTS, *OTHERS, *MONEY, "NOTIFY-1", "NOTIFY-2")
+    also = ("IDENT-2", "IDENT-3", "IDEMP-1", "IDEMP-2", *EFFECTS, *OTHERS, *MONEY, "NOTIFY-1", "NOTIFY-2")
 
     def learn(self, task: Task, status: int | None) -> None:
         """Count telling among the work."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from conformance.reference.app import Api
 from conformance.reference.refusal import Refused
 from conformance.reference.service import OTHER, OWNER, TERMINAL, Document, Service
-from conformance.reference.store import Store
+from conformance.reference.store import Remaining, Store
 from conformance.reference.strangers.stranger import Stranger
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ ACCOUNT_ROWS: Final = ("BILL-2", "BILL-4", "BILL-5", "BILL-6", "BILL-7", "BILL-8
 _EVERY: Final = 0.15
 _FOREIGN_CHARGE: Final = 370_000
 _LATER: Final = 0.05
+_GIVEN: Final = 31_415.926535
+_RUNNING: Final = "SELECT estimate, starts_at, ends_at FROM tasks WHERE key = ? AND status = 'running'"
 
 
 class SendsNoAccounting(Stranger, Api):
@@ -113,6 +115,17 @@ class RoundsWhatIsLeft(Stranger, Api):
         return {name: f"{float(text):.2f}" if "quota" in name else text for name, text in headers.items()}
 
 
+class CountsInBinaryFractions(Stranger, Api):
+    """Takes what was spent from what there was, in binary fractions, and tells all digits of what is left."""
+
+    def accounting(self, key: str | None) -> dict[str, str]:
+        """Subtract as floating point numbers do."""
+        headers = super().accounting(key)
+        return {
+            name: repr(_GIVEN - (_GIVEN - float(text))) if "quota" in name else text for name, text in headers.items()
+        }
+
+
 class HoldsThenRefunds(Stranger, Store):
     """Charges the estimate at the submit, and gives back what was too much when the task ends."""
 
@@ -174,6 +187,19 @@ class ChargesAtTheStart(Stranger, Store):
         now_held = moved.estimate if moved.status == "running" else moved.used or 0
         self.charge(moved, now_held - held)
         return moved
+
+
+class MetersWhatRuns(Stranger, Store):
+    """Takes the estimate of a task little by little while it runs, and gives back at its end what was too much."""
+
+    def remaining(self, key: str) -> Remaining:
+        """Take off what the meters of running tasks show."""
+        left, now = super().remaining(key), time.time_ns() // 1000
+        metered = sum(
+            estimate * min(now - starts_at, ends_at - starts_at) // (ends_at - starts_at)
+            for estimate, starts_at, ends_at in self.connection.execute(_RUNNING, (key,))
+        )
+        return Remaining(left.key - metered, left.account - metered)
 
 
 class ChargesTheWholeEstimate(Stranger, Store):

@@ -21,6 +21,7 @@ _WELL_FORMED: Final = re.compile("task_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER: Final = re.compile("[1-9][0-9]{0,17}")
 _PLAIN: Final = re.compile("[A-Za-z0-9_-]{1,64}")
+_USUAL: Final = re.compile("[A-Za-z0-9_.:-]{1,64}")
 
 
 class _Naming(Service):
@@ -87,6 +88,14 @@ class UsesShortIds(Stranger, _Naming):
         return "".join(secrets.choice(_LOWER) for _ in range(6))
 
 
+class UsesLongIds(Stranger, _Naming):
+    """Names its tasks by ids of 130 letters, digits and dashes."""
+
+    def fresh_id(self) -> str:
+        """Draw as many bytes as two digests have."""
+        return f"v1.{secrets.token_hex(64)[:-1]}"
+
+
 class UsesWordsAndDashes(Stranger, _Naming):
     """Names its tasks by small letters with dashes between."""
 
@@ -109,6 +118,19 @@ class AnswersMalformedTaskIdsWith400(Stranger, _Particular):
     lacks = ("IDENT-13",)
     relies_on = ("Service.fresh_id",)
     well_formed = _WELL_FORMED
+
+
+class CallsOddNamesInvalid(Stranger, Service):
+    """Calls an `out_task_id` invalid, rather than unknown, that has something odd in it and is none of the key's."""
+
+    def look_up(self, key: str, identifier: Identifier) -> Task:
+        """Find what is there, and judge the spelling of what is not."""
+        try:
+            return super().look_up(key, identifier)
+        except Refused:
+            if identifier.field == "out_task_id" and not _USUAL.fullmatch(identifier.value):
+                raise Refused.invalid("out_task_id is not well-formed.", "out_task_id") from None
+            raise
 
 
 class TakesPlainOutTaskIdsOnly(Stranger, Service):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import UTC, datetime
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -104,6 +105,26 @@ class NumbersItsAnswers(Stranger, Api):
         now = datetime.now(UTC).isoformat()
         document["error"] |= {"message": f"{refusal.message} (request {number} at {now})", "timestamp": now}
         return {**document, "request_id": number}
+
+
+class SpellsItsAnswers(Stranger, Api):
+    """Puts an id of eight letters into headers, envelopes and messages."""
+
+    async def respond(self, request: Request) -> Response:
+        """Name the answer."""
+        response = await super().respond(request)
+        response.headers["x-trace"] = self.name()
+        return response
+
+    def envelope(self, refusal: Refused) -> Any:  # noqa: ANN401 - any JSON
+        """Tell the name in words."""
+        document = super().envelope(refusal)
+        document["error"]["message"] = f"{refusal.message} Tell us {self.name()} if you ask about it."
+        return {**document, "trace": self.name()}
+
+    def name(self) -> str:
+        """Draw one."""
+        return "".join(secrets.choice(ascii_lowercase) for _ in range(8))
 
 
 class TellsHowToAuthenticate(Stranger, Api):
